@@ -1,0 +1,66 @@
+"""The public surface for plugin authors.
+
+A plugin is a package with one entry point; its module returns one value::
+
+    from ticketgen import Plugin, Task, TaskContext, hookimpl
+
+    @hookimpl
+    def ticketgen_plugin() -> Plugin:
+        return Plugin(name="acme", summary="Labels tickets.", tasks=(LABEL_TICKETS,))
+
+* `Plugin`, `Task`, `Schedule` and their parts say what the plugin contributes.
+* `TaskContext` is what a running handler gets; `StartContext` what a start is validated with;
+  `Starter` what a service starts tasks through.
+* `hookimpl` marks a hook; the hooks are the methods of `ticketgen.plugin.Hooks`.
+* `ticketgen.domain` has the shared nouns, `ticketgen.errors` the errors, `ticketgen.provides`
+  the other values a plugin may contribute, `ticketgen.api.deps` what its routes depend on.
+
+Everything else may change without notice.
+"""
+
+from __future__ import annotations
+
+from ticketgen.context import (
+    Blocker,
+    Contributions,
+    StartContext,
+    StartedRun,
+    Starter,
+    TaskContext,
+)
+from ticketgen.findings import Finding, Severity
+from ticketgen.plugin import (
+    CONTRACT_VERSION,
+    Caller,
+    Exclusivity,
+    NoRequest,
+    Plugin,
+    RetryPolicy,
+    Schedule,
+    StageMoves,
+    Subject,
+    Task,
+    hookimpl,
+)
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "Blocker",
+    "Caller",
+    "Contributions",
+    "Exclusivity",
+    "Finding",
+    "NoRequest",
+    "Plugin",
+    "RetryPolicy",
+    "Schedule",
+    "Severity",
+    "StageMoves",
+    "StartContext",
+    "StartedRun",
+    "Starter",
+    "Subject",
+    "Task",
+    "TaskContext",
+    "hookimpl",
+]

@@ -1,0 +1,221 @@
+"""Whether a plugin keeps the contract: every problem at once, each with its remedy."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from croniter import croniter
+from fastapi import APIRouter
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+
+from ticketgen.errors import TicketgenError
+from ticketgen.plugin import CONTRACT_VERSION, Plugin, Schedule, Subject, Task
+
+__all__ = ["RESERVED_NAMES", "RESERVED_VERBS", "Problem", "check_identity", "check_plugin"]
+
+RESERVED_NAMES = frozenset(
+    {
+        "api", "audit", "auth", "core", "docs", "events", "health", "host", "openapi", "plugins",
+        "runs", "schedules", "sessions", "stream-passes", "tasks", "ticketgen", "tickets",
+        "tokens", "uploads", "users", "validations", "workers",
+    }
+)  # fmt: skip
+"""First segments under `/api` that are core's own."""
+
+RESERVED_VERBS = frozenset({"start", "status", "cancel", "retry", "progress", "events"})
+"""First segments under `/api/{task type}` that core mounts for every task."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{1,48}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with a plugin, where it showed, and what to do."""
+
+    phase: str
+    """`find`, `import`, `hooks`, `register`, `contract`, `check`, `settings` or `combine`."""
+    message: str
+    remedy: str
+    traceback: str | None = None
+
+
+def _problem(message: str, remedy: str, *, phase: str = "check") -> Problem:
+    return Problem(phase=phase, message=message, remedy=remedy)
+
+
+def check_identity(name: str) -> list[Problem]:
+    """Whether a plugin may have that name."""
+    if not _NAME.fullmatch(name):
+        return [
+            _problem(
+                f"{name!r} is no valid plugin name",
+                "Use lower-case letters, digits and underscores, beginning with a letter.",
+                phase="find",
+            )
+        ]
+    if name in RESERVED_NAMES:
+        return [
+            _problem(f"{name!r} is reserved for the host", "Choose another name.", phase="find")
+        ]
+    return []
+
+
+def check_plugin(plugin: object, *, name: str) -> list[Problem]:
+    """Everything that is wrong with the value a plugin returned; empty if it may be used."""
+    if not isinstance(plugin, Plugin):
+        return [
+            _problem(
+                f"ticketgen_plugin returned {type(plugin).__name__}, not a Plugin",
+                "Return one ticketgen.Plugin value.",
+            )
+        ]
+    incompatible = list(_contract_problems(plugin))
+    if incompatible:
+        return incompatible
+    return [
+        *_name_problems(plugin, name),
+        *_task_problems(plugin),
+        *(problem for item in plugin.schedules for problem in _schedule_problems(plugin, item)),
+        *_router_problems(plugin),
+        *_class_problems(plugin),
+    ]
+
+
+def _contract_problems(plugin: Plugin) -> Iterator[Problem]:
+    try:
+        wanted = SpecifierSet(plugin.requires)
+    except InvalidSpecifier:
+        yield _problem(
+            f"requires={plugin.requires!r} is no version specifier", "Write it like '>=1.0,<2'."
+        )
+        return
+    if not wanted.contains(CONTRACT_VERSION):
+        yield _problem(
+            f"it works with contract {plugin.requires}; this host has {CONTRACT_VERSION}",
+            "Install a version of the plugin for this host, or another version of the host.",
+            phase="contract",
+        )
+
+
+def _name_problems(plugin: Plugin, name: str) -> Iterator[Problem]:
+    if plugin.name != name:
+        yield _problem(
+            f"it calls itself {plugin.name!r}, its entry point {name!r}",
+            "Give both the same name.",
+        )
+
+
+def _task_problems(plugin: Plugin) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for task in plugin.tasks:
+        if not isinstance(task, Task):
+            yield _problem(f"{task!r} in tasks is no Task", "List ticketgen.Task values.")
+            continue
+        if task.name in seen:
+            yield _problem(f"task type {task.name!r} is there twice", "Name each type once.")
+        seen.add(task.name)
+        if task.name != plugin.name and not re.fullmatch(
+            re.escape(plugin.name) + r"\.[a-z][a-z0-9_]*", task.name
+        ):
+            yield _problem(
+                f"task type {task.name!r} is outside the plugin's names",
+                f"Call it {plugin.name!r} or {plugin.name + '.something'!r}.",
+            )
+        yield from _function_problems(task.name, "prepare", task.prepare)
+        yield from _function_problems(task.name, "handler", task.handler)
+        yield from _model_problems(task.name, "request", task.request)
+        yield from _model_problems(task.name, "payload", task.payload)
+        if task.subject is Subject.NONE and task.stages is not None:
+            yield _problem(
+                f"task {task.name!r} moves stages but has no session",
+                "Remove stages, or make the session its subject.",
+            )
+
+
+def _function_problems(task: str, role: str, function: Callable[..., Any]) -> Iterator[Problem]:
+    if not inspect.iscoroutinefunction(function):
+        yield _problem(f"{role} of {task!r} is no `async def` function", "Write it as one.")
+        return
+    try:
+        inspect.signature(function).bind(object(), object())
+    except TypeError:
+        yield _problem(
+            f"{role} of {task!r} cannot be called with two arguments",
+            f"Give it the context and the {'request' if role == 'prepare' else 'payload'}.",
+        )
+
+
+def _model_problems(task: str, role: str, model: object) -> Iterator[Problem]:
+    remedy = "Use a pydantic model whose fields JSON can hold."
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        yield _problem(f"{role} of {task!r} is no pydantic model class", remedy)
+        return
+    try:
+        model.model_json_schema()
+    except Exception as error:
+        yield _problem(f"{role} of {task!r} has no JSON schema: {error}", remedy)
+
+
+def _schedule_problems(plugin: Plugin, schedule: Schedule) -> Iterator[Problem]:
+    tasks = {task.name: task for task in plugin.tasks if isinstance(task, Task)}
+    task = tasks.get(schedule.task)
+    if task is None:
+        yield _problem(
+            f"schedule {schedule.name!r} starts {schedule.task!r}, no task of this plugin",
+            "Schedule tasks of the same plugin only.",
+        )
+    elif task.subject is not Subject.NONE:
+        yield _problem(
+            f"schedule {schedule.name!r} starts {schedule.task!r}, which needs a session",
+            "Give the task Subject.NONE.",
+        )
+    if len(schedule.cron.split()) != 5 or not croniter.is_valid(schedule.cron):
+        yield _problem(
+            f"schedule {schedule.name!r} has no valid cron expression: {schedule.cron!r}",
+            "Write minute, hour, day of month, month, day of week, like '30 8 * * *'.",
+        )
+
+
+def _router_problems(plugin: Plugin) -> Iterator[Problem]:
+    if plugin.router is None:
+        return
+    if not isinstance(plugin.router, APIRouter):
+        yield _problem("router is no fastapi.APIRouter", "Give an APIRouter, or none.")
+        return
+    for route in plugin.router.routes:
+        if not isinstance(route, APIRoute | APIWebSocketRoute):
+            yield _problem(
+                f"{route!r} is no plain route of the router",
+                "Declare routes on the router; mounted apps would escape authentication.",
+            )
+            continue
+        first = route.path.lstrip("/").split("/", 1)[0]
+        if first in RESERVED_VERBS:
+            yield _problem(
+                f"route {route.path} uses the reserved word {first!r}",
+                f"Core mounts {', '.join(sorted(RESERVED_VERBS))} itself; use another word.",
+            )
+
+
+def _class_problems(plugin: Plugin) -> Iterator[Problem]:
+    if plugin.settings is not None and not (
+        isinstance(plugin.settings, type) and issubclass(plugin.settings, BaseSettings)
+    ):
+        yield _problem("settings is no BaseSettings class", "Give the class, not an instance.")
+    if plugin.service is not None and not callable(plugin.service):
+        yield _problem("service cannot be called", "Give a class that takes a Starter.")
+    for error in plugin.errors:
+        if not (isinstance(error, type) and issubclass(error, TicketgenError)):
+            yield _problem(f"{error!r} in errors is no TicketgenError class", "List such classes.")
+        elif not error.code.startswith(f"{plugin.name}."):
+            yield _problem(
+                f"the code {error.code!r} of {error.__name__} is outside the plugin's names",
+                f"Begin it with {plugin.name + '.'!r}.",
+            )

@@ -1,0 +1,176 @@
+"""Which plugins are installed, and what happens when each is imported by itself.
+
+pluggy's own entry-point loader stops at the first plugin that raises and drops a second
+distribution of the same name in silence; so every entry point is loaded here, in its own `try`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+
+import pluggy
+
+from ticketgen.conformance import Problem, check_identity, check_plugin
+from ticketgen.plugin import ENTRY_POINT_GROUP, Hooks, Plugin
+from ticketgen.settings import Settings
+
+__all__ = ["FoundPlugin", "PluginStatus", "find_plugins", "installed_entry_points", "load_plugin"]
+
+
+class PluginStatus(StrEnum):
+    """What became of an installed plugin."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    """Shut out by a setting; not imported."""
+    INCOMPATIBLE = "incompatible"
+    """Made for another version of the contract."""
+    FAILED = "failed"
+    """Broken; its problems say in which phase and how."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundPlugin:
+    """One installed plugin: where it comes from, what became of it, and why."""
+
+    name: str
+    distribution: str
+    version: str
+    status: PluginStatus
+    entry_point: EntryPoint = field(repr=False)
+    problems: tuple[Problem, ...] = ()
+    plugin: Plugin | None = None
+    module: ModuleType | None = field(default=None, repr=False)
+
+    def failed(self, *problems: Problem) -> FoundPlugin:
+        """The same plugin, out of use for these reasons besides those it had."""
+        return replace(
+            self,
+            status=PluginStatus.FAILED,
+            problems=self.problems + problems,
+            plugin=None,
+            module=None,
+        )
+
+
+def installed_entry_points() -> list[EntryPoint]:
+    """The entry points of all installed plugins, each distribution's once."""
+    seen = {
+        (entry.dist.name if entry.dist else "", entry.name, entry.value): entry
+        for entry in entry_points(group=ENTRY_POINT_GROUP)
+    }
+    return [seen[key] for key in sorted(seen)]
+
+
+def find_plugins(entries: Iterable[EntryPoint], settings: Settings) -> list[FoundPlugin]:
+    """Decide from the metadata alone, before anything is imported, what is to be loaded.
+
+    Two distributions that claim one name are both refused: which of them would win depends on
+    the file system, and the one that loses would vanish in silence.
+    """
+    by_name: dict[str, list[EntryPoint]] = defaultdict(list)
+    for entry in entries:
+        by_name[entry.name].append(entry)
+    found: list[FoundPlugin] = []
+    for name in sorted(by_name):
+        claims = [_described(entry) for entry in by_name[name]]
+        if len(claims) > 1:
+            owners = " and ".join(claim.distribution for claim in claims)
+            problem = Problem(
+                phase="find",
+                message=f"the name {name!r} is claimed by {owners}",
+                remedy=f"Uninstall all but one of {owners}.",
+            )
+            found += [claim.failed(problem) for claim in claims]
+        else:
+            found.append(_admitted(claims[0], settings))
+    return found
+
+
+def _described(entry: EntryPoint) -> FoundPlugin:
+    return FoundPlugin(
+        name=entry.name,
+        distribution=entry.dist.name if entry.dist else "?",
+        version=entry.dist.version if entry.dist else "?",
+        status=PluginStatus.ACTIVE,
+        entry_point=entry,
+    )
+
+
+def _admitted(claim: FoundPlugin, settings: Settings) -> FoundPlugin:
+    if claim.name in settings.blocked_plugins:
+        setting = "TICKETGEN_BLOCKED_PLUGINS names it"
+    elif settings.allowed_plugins and claim.name not in settings.allowed_plugins:
+        setting = "TICKETGEN_ALLOWED_PLUGINS does not name it"
+    else:
+        problems = check_identity(claim.name)
+        return claim.failed(*problems) if problems else claim
+    problem = Problem(phase="find", message=setting, remedy="Change that setting to load it.")
+    return replace(claim, status=PluginStatus.DISABLED, problems=(problem,))
+
+
+def load_plugin(found: FoundPlugin) -> FoundPlugin:
+    """Import one plugin, ask it for its value, check that; never raises for what it does.
+
+    `SystemExit` on import is caught like any other failure. What cannot be caught is an import
+    that never returns: plugins run in the host's process, with all its rights.
+    """
+    try:
+        module = found.entry_point.load()
+    except (Exception, SystemExit) as error:
+        return found.failed(
+            _raised("import", error, f"Reinstall {found.distribution}, or uninstall it.")
+        )
+    if not isinstance(module, ModuleType):
+        return found.failed(
+            Problem(
+                phase="import",
+                message=f"the entry point names {type(module).__name__}, not a module",
+                remedy="Let the entry point name the module that implements ticketgen_plugin.",
+            )
+        )
+    problems = _hook_problems(module, found.name)
+    if problems:
+        return found.failed(*problems)
+    try:
+        plugin = module.ticketgen_plugin()
+    except (Exception, SystemExit) as error:
+        return found.failed(_raised("register", error, "Its author has to mend ticketgen_plugin."))
+    problems = check_plugin(plugin, name=found.name)
+    if not problems:
+        return replace(found, plugin=plugin, module=module)
+    refused = found.failed(*problems)
+    if any(problem.phase == "contract" for problem in problems):
+        return replace(refused, status=PluginStatus.INCOMPATIBLE)
+    return refused
+
+
+def _raised(phase: str, error: BaseException, remedy: str) -> Problem:
+    return Problem(
+        phase=phase,
+        message=f"{type(error).__name__}: {error}",
+        remedy=remedy,
+        traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def _hook_problems(module: ModuleType, name: str) -> list[Problem]:
+    """Whether every marked function is a hook we have, with arguments it has."""
+    manager = pluggy.PluginManager("ticketgen")
+    manager.add_hookspecs(Hooks)
+    remedy = "Its author has to compare its hooks with ticketgen.plugin.Hooks."
+    try:
+        manager.register(module, name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        return [Problem(phase="hooks", message=str(error), remedy=remedy)]
+    if not manager.hook.ticketgen_plugin.get_hookimpls():
+        message = "the module implements no ticketgen_plugin (is it marked with @hookimpl?)"
+        return [Problem(phase="hooks", message=message, remedy=remedy)]
+    return []

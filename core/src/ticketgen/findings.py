@@ -1,0 +1,41 @@
+"""What a check says about one place in the input, in words the person who owns it can act on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Finding", "Severity"]
+
+
+class Severity(StrEnum):
+    """How much a finding weighs."""
+
+    ERROR = "error"
+    """The ticket would be wrong; something has to change."""
+    WARNING = "warning"
+    """Unusual but legal; the user may go on."""
+
+
+class Finding(BaseModel):
+    """One problem at one place: what is wrong, where, and what to do about it.
+
+    A finding points into a sheet (`file`, `row`, `column`) or into a document (`path`, a JSON
+    pointer). `row` counts the records of a sheet from 1 for the header, as spreadsheets do;
+    `value` is the offending text, cut to a displayable length by whoever reports it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    severity: Severity
+    rule: str
+    """Stable identifier of the rule, prefixed with the plugin's name: `processing.reference`."""
+    message: str
+    remedy: str
+    """What the user can do about it, in one sentence."""
+    file: str | None = None
+    row: int | None = None
+    column: str | None = None
+    path: str | None = None
+    value: str | None = None

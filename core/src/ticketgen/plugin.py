@@ -1,0 +1,212 @@
+"""The contract between host and plugin: one frozen `Plugin` value, and a few typed hooks.
+
+A plugin is an installed distribution with an entry point in the group `ticketgen.plugins`
+that names a module. That module implements `ticketgen_plugin` and, if it wants to react to
+what others do, any of the hooks below it::
+
+    from ticketgen import Plugin, hookimpl
+
+    @hookimpl
+    def ticketgen_plugin() -> Plugin:
+        return Plugin(name="acme", summary="Labels tickets.", tasks=(LABEL_TICKETS,))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import pluggy
+from fastapi import APIRouter
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ticketgen.context import Blocker, StartContext, Starter, TaskContext
+from ticketgen.domain.sessions import Stage, WorkSession
+from ticketgen.domain.tickets import Ticket
+from ticketgen.errors import TicketgenError
+from ticketgen.findings import Finding
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "ENTRY_POINT_GROUP",
+    "Caller",
+    "Exclusivity",
+    "NoRequest",
+    "Plugin",
+    "RetryPolicy",
+    "Schedule",
+    "StageMoves",
+    "Subject",
+    "Task",
+    "hookimpl",
+    "hookspec",
+]
+
+CONTRACT_VERSION = "1.0"
+"""Grows by a minor with every addition, by a major when a plugin has to change."""
+
+ENTRY_POINT_GROUP = "ticketgen.plugins"
+
+hookspec = pluggy.HookspecMarker("ticketgen")
+hookimpl = pluggy.HookimplMarker("ticketgen")
+
+RequestT = TypeVar("RequestT", bound=BaseModel)
+PayloadT = TypeVar("PayloadT", bound=BaseModel)
+
+
+class Subject(StrEnum):
+    """What a run is about."""
+
+    SESSION = "session"
+    NONE = "none"
+    """Nothing of ours: a schedule, or a subject the payload names."""
+
+
+class Caller(StrEnum):
+    """Who may start a task over the API."""
+
+    OWNER = "owner"
+    """Whoever owns the session, and administrators."""
+    ADMIN = "admin"
+    SCHEDULE = "schedule"
+    """Nobody: only a schedule, or another task."""
+
+
+class Exclusivity(StrEnum):
+    """Of which runs only one may be active; a second start is answered with the first's id."""
+
+    SUBJECT = "subject"
+    """One of the task type per session."""
+    TYPE = "type"
+    """One of the task type in the whole system."""
+    NONE = "none"
+
+
+class NoRequest(BaseModel):
+    """The request of a task that needs to be told nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetryPolicy:
+    """How a temporary failure is tried again: exponential backoff with full jitter.
+
+    The delay before try n + 1 is random between 0 and `base × 2ⁿ⁻¹`, at most `limit`, and at
+    least what the failure's `retry_after` says. Unset durations are the host's settings
+    `retry_delay` and `retry_delay_limit`.
+    """
+
+    max_tries: int = 4
+    """All tries together: 1 + 3 retries, as the founding specification has it."""
+    base: timedelta | None = None
+    limit: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageMoves:
+    """Which stages of a session allow the start, and where start and end take it."""
+
+    allowed: tuple[Stage, ...]
+    on_start: Stage | None = None
+    on_success: Stage | None = None
+    on_failure: Stage | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Generic[RequestT, PayloadT]):
+    """A kind of background work; each occurrence of it is a run.
+
+    `prepare` validates in the transaction of whoever starts the run and returns the payload to
+    store; `handler` does the work in a worker and returns a summary, JSON-able or a model.
+    """
+
+    name: str
+    """The task type: the plugin's name, or `name.something`; also URL segment and channel."""
+    summary: str
+    request: type[RequestT]
+    payload: type[PayloadT]
+    prepare: Callable[[StartContext, RequestT], Awaitable[PayloadT]]
+    handler: Callable[[TaskContext, PayloadT], Awaitable[BaseModel | dict[str, Any]]]
+    job_name: str
+    """The name of the job function in arq's `functions`."""
+    subject: Subject = Subject.SESSION
+    startable_by: Caller = Caller.OWNER
+    exclusivity: Exclusivity = Exclusivity.SUBJECT
+    conflict_group: str | None = None
+    """Tasks of one group exclude each other within a session: a start is refused with 409."""
+    timeout: timedelta | None = None
+    """Longest an attempt may take; unset: the host's `job_timeout`."""
+    retry: RetryPolicy = RetryPolicy()
+    stages: StageMoves | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """When a task of the same plugin is started by itself."""
+
+    name: str
+    """Unique within the plugin."""
+    task: str
+    """Name of a task whose subject is `Subject.NONE` and whose request has defaults only."""
+    cron: str
+    """Five fields, in UTC: minute, hour, day of month, month, day of week."""
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """Everything one plugin contributes; checked as a whole, then frozen."""
+
+    name: str
+    """Lower-case identifier, equal to the entry point's name."""
+    summary: str
+    requires: str = ">=1.0,<2"
+    """The contract versions it works with, as a version specifier."""
+    tasks: tuple[Task[Any, Any], ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    router: APIRouter | None = None
+    """Mounted under `/api/{name}` behind the host's authentication."""
+    service: Callable[[Starter], Any] | None = None
+    """The enqueue side: a class built with a `Starter`, per unit of work."""
+    settings: type[BaseSettings] | None = None
+    """Read with the prefix `TICKETGEN_{NAME}_`; give it none of its own."""
+    provides: tuple[object, ...] = ()
+    """Typed values for the rest: see `ticketgen.provides`."""
+    errors: tuple[type[TicketgenError], ...] = ()
+    """Its error classes, for the documentation; their codes begin with `{name}.`."""
+
+
+class Hooks:
+    """The hooks a plugin module may implement; all but the first are `async def`.
+
+    The host awaits the implementations one by one, in the order of plugin names, each in a
+    savepoint and with a time limit of its own.
+    """
+
+    @hookspec
+    def ticketgen_plugin(self) -> Plugin:
+        """Return what the plugin contributes. Called once, when the host starts."""
+        raise AssertionError("a specification is never called")
+
+    @hookspec
+    async def ticketgen_export_blockers(
+        self, db: AsyncSession, session: WorkSession
+    ) -> list[Blocker]:
+        """Say why a session may not be exported; an empty list lets it pass.
+
+        Asked in the transaction that starts an export, the session's row locked. A gate that
+        raises or is late blocks.
+        """
+        raise AssertionError("a specification is never called")
+
+    @hookspec
+    async def ticketgen_check_ticket(self, db: AsyncSession, ticket: Ticket) -> list[Finding]:
+        """Say what is wrong with a ticket; asked for every ticket while it is validated.
+
+        A check that raises becomes a warning that names it.
+        """
+        raise AssertionError("a specification is never called")

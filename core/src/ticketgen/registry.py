@@ -1,0 +1,207 @@
+"""The installed plugins, found, checked and frozen; what everything else is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from ticketgen.conformance import Problem
+from ticketgen.discovery import (
+    FoundPlugin,
+    PluginStatus,
+    find_plugins,
+    installed_entry_points,
+    load_plugin,
+)
+from ticketgen.errors import ConfigurationError, NotFoundError
+from ticketgen.hooks import HookCaller
+from ticketgen.plugin import Plugin, Schedule, Task
+from ticketgen.settings import Settings
+
+__all__ = [
+    "PluginFailureError",
+    "RegisteredSchedule",
+    "RegisteredTask",
+    "Registry",
+    "load_registry",
+]
+
+ContributionT = TypeVar("ContributionT")
+
+
+class PluginFailureError(ConfigurationError):
+    """A plugin the host must not run without is broken."""
+
+    code = "plugin_failure"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredTask:
+    """A task and the plugin it belongs to."""
+
+    task: Task[Any, Any]
+    plugin: Plugin
+    settings: BaseSettings | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredSchedule:
+    """A schedule and its name in the whole system, `plugin.schedule`."""
+
+    name: str
+    schedule: Schedule
+    plugin: Plugin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """Read-only maps of everything the active plugins contribute."""
+
+    plugins: tuple[FoundPlugin, ...]
+    """All that are installed, by name, whatever became of them."""
+    tasks: Mapping[str, RegisteredTask]
+    schedules: Mapping[str, RegisteredSchedule]
+    settings: Mapping[str, BaseSettings]
+    hooks: HookCaller
+
+    @property
+    def active(self) -> tuple[Plugin, ...]:
+        """The values of the plugins in use, by name."""
+        return tuple(found.plugin for found in self.plugins if found.plugin is not None)
+
+    def provided(self, kind: type[ContributionT]) -> tuple[ContributionT, ...]:
+        """Every contributed value of that type, in the order of plugin names."""
+        return tuple(
+            value for plugin in self.active for value in plugin.provides if isinstance(value, kind)
+        )
+
+    def task(self, task_type: str) -> RegisteredTask:
+        """The task of that name.
+
+        Raises:
+            NotFoundError: no active plugin brings it.
+        """
+        try:
+            return self.tasks[task_type]
+        except KeyError:
+            known = ", ".join(self.tasks) or "none"
+            raise NotFoundError(
+                f"No installed plugin offers the task {task_type!r}.",
+                recovery_actions=[f"Known tasks: {known}.", "See `ticketgen plugins`."],
+            ) from None
+
+
+def load_registry(settings: Settings, entries: Iterable[EntryPoint] | None = None) -> Registry:
+    """Find, check and freeze the installed plugins.
+
+    Raises:
+        PluginFailureError: one of `required_plugins` failed, or any with `strict_plugins`.
+    """
+    found = find_plugins(installed_entry_points() if entries is None else entries, settings)
+    loaded = [load_plugin(item) if item.status is PluginStatus.ACTIVE else item for item in found]
+    configured = [_with_settings(item) for item in loaded]
+    plugins = _combined([item for item, _ in configured])
+    own_settings = {
+        item.name: value
+        for item, value in configured
+        if value is not None and any(p.name == item.name and p.plugin for p in plugins)
+    }
+    _insist(plugins, settings)
+    return _frozen(plugins, own_settings)
+
+
+def _with_settings(found: FoundPlugin) -> tuple[FoundPlugin, BaseSettings | None]:
+    """Read a plugin's own settings; an invalid one disables this plugin only."""
+    if found.plugin is None or found.plugin.settings is None:
+        return found, None
+    prefix = f"TICKETGEN_{found.name.upper()}_"
+    try:
+        return found, found.plugin.settings(_env_prefix=prefix)
+    except ValidationError as error:
+        fields = "; ".join(
+            f"{prefix}{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False)
+        )
+        problem = Problem(
+            phase="settings", message=fields, remedy="Correct the environment variables named."
+        )
+        return found.failed(problem), None
+
+
+def _combined(plugins: list[FoundPlugin]) -> tuple[FoundPlugin, ...]:
+    """Refuse both of two plugins that bring a job function of the same name."""
+    owners: dict[str, list[str]] = {}
+    for found in plugins:
+        for task in found.plugin.tasks if found.plugin else ():
+            owners.setdefault(task.job_name, []).append(found.name)
+    clashes = {job: names for job, names in owners.items() if len(names) > 1}
+    return tuple(
+        found.failed(
+            *(
+                Problem(
+                    phase="combine",
+                    message=f"the job name {job!r} is used by {' and '.join(names)}",
+                    remedy="Their authors have to give the jobs different names.",
+                )
+                for job, names in clashes.items()
+                if found.name in names
+            )
+        )
+        if any(found.name in names for names in clashes.values())
+        else found
+        for found in plugins
+    )
+
+
+def _insist(plugins: Iterable[FoundPlugin], settings: Settings) -> None:
+    broken = [
+        found
+        for found in plugins
+        if found.status in {PluginStatus.FAILED, PluginStatus.INCOMPATIBLE}
+        and (settings.strict_plugins or found.name in settings.required_plugins)
+    ]
+    if broken:
+        raise PluginFailureError(
+            "Required plugins are broken: "
+            + "; ".join(
+                f"{found.name} ({found.distribution} {found.version}), {problem.phase}: "
+                f"{problem.message}"
+                for found in broken
+                for problem in found.problems
+            ),
+            recovery_actions=[problem.remedy for found in broken for problem in found.problems]
+            + ["Or leave it out of TICKETGEN_REQUIRED_PLUGINS to start without it."],
+        )
+
+
+def _frozen(plugins: tuple[FoundPlugin, ...], settings: Mapping[str, BaseSettings]) -> Registry:
+    active = [found.plugin for found in plugins if found.plugin is not None]
+    return Registry(
+        plugins=plugins,
+        tasks=MappingProxyType(
+            {
+                task.name: RegisteredTask(
+                    task=task, plugin=plugin, settings=settings.get(plugin.name)
+                )
+                for plugin in active
+                for task in plugin.tasks
+            }
+        ),
+        schedules=MappingProxyType(
+            {
+                f"{plugin.name}.{schedule.name}": RegisteredSchedule(
+                    name=f"{plugin.name}.{schedule.name}", schedule=schedule, plugin=plugin
+                )
+                for plugin in active
+                for schedule in plugin.schedules
+            }
+        ),
+        settings=MappingProxyType(dict(settings)),
+        hooks=HookCaller({found.name: found.module for found in plugins if found.module}),
+    )
