@@ -1,0 +1,142 @@
+"""One engine, one session factory, and the column types every table shares."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import DateTime, Enum, MetaData, func, make_url, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import (
+    AsyncAttrs,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+from uuid_utils.compat import uuid7
+
+from ticketgen.errors import ConfigurationError, TemporaryError
+from ticketgen.settings import Settings
+
+__all__ = [
+    "Base",
+    "DatabaseUnavailableError",
+    "SessionFactory",
+    "UtcDateTime",
+    "create_engine",
+    "create_session_factory",
+    "database_time",
+    "new_id",
+    "words",
+]
+
+SessionFactory = async_sessionmaker[AsyncSession]
+
+
+class DatabaseUnavailableError(TemporaryError):
+    """Postgres cannot be reached, or no connection became free in time."""
+
+    code = "database_unavailable"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time: refuses naive values on the way in, gives UTC on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive datetime: it would be read in the server's zone."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give UTC, whatever zone the connection speaks."""
+        return None if value is None else value.astimezone(UTC)
+
+
+class Base(AsyncAttrs, DeclarativeBase):
+    """The declarative base of core's tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declarative attribute
+        datetime: UtcDateTime,
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+    }
+
+
+def words(kind: type[StrEnum], *, length: int = 30) -> Enum:
+    """A column of an enum's values as plain text, so that a new value needs no migration."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=False,
+        length=length,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+new_id = uuid7
+"""A new UUIDv7: unique, and sorted by the time it was made."""
+
+
+def create_engine(settings: Settings, *, application_name: str = "ticketgen") -> AsyncEngine:
+    """An engine whose waits all end: for a connection, for a free one, for a statement.
+
+    Raises:
+        ConfigurationError: no database is configured, or its URL is not one of Postgres.
+    """
+    if not settings.database_url:
+        raise ConfigurationError(
+            "No database is configured.",
+            recovery_actions=["Start `ticketgen up`, or set TICKETGEN_DATABASE_URL."],
+        )
+    url = make_url(settings.database_url)
+    if url.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ConfigurationError(
+            f"The database must be Postgres, not {url.get_backend_name()}.",
+            recovery_actions=["Set TICKETGEN_DATABASE_URL to a postgresql:// URL."],
+        )
+    timeout = settings.database_timeout.total_seconds()
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=timeout,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": timeout,
+            "server_settings": {
+                "application_name": application_name,
+                "timezone": "UTC",
+                "statement_timeout": str(int(timeout * 1000)),
+                "idle_in_transaction_session_timeout": "60000",
+            },
+        },
+    )
+
+
+async def database_time(db: AsyncSession) -> datetime:
+    """The database's clock, which does not stand still in a transaction."""
+    now: datetime = (await db.execute(select(func.clock_timestamp()))).scalar_one()
+    return now.astimezone(UTC)
+
+
+def create_session_factory(engine: AsyncEngine) -> SessionFactory:
+    """Database sessions that keep their objects readable after the commit."""
+    return async_sessionmaker(engine, expire_on_commit=False)

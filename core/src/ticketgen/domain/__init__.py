@@ -1,0 +1,41 @@
+"""The nouns that core and every plugin share: their tables, and every query on them.
+
+One module per noun; import the module and call through it, `tickets.list_tickets(db, …)`. No
+function here commits: the edge that opened the transaction does.
+"""
+
+from __future__ import annotations
+
+from ticketgen.domain import (
+    artifacts,
+    audit,
+    failures,
+    redelivery,
+    run_steps,
+    schedule_fires,
+    sessions,
+    task_runs,
+    tickets,
+    tokens,
+    uploads,
+    users,
+    validations,
+    workers,
+)
+
+__all__ = [
+    "artifacts",
+    "audit",
+    "failures",
+    "redelivery",
+    "run_steps",
+    "schedule_fires",
+    "sessions",
+    "task_runs",
+    "tickets",
+    "tokens",
+    "uploads",
+    "users",
+    "validations",
+    "workers",
+]

@@ -1,0 +1,71 @@
+"""Runs that have to be handed to the queue again: never delivered, or lost with their worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ticketgen.domain.task_runs import RunState, TaskRun
+
+__all__ = ["next_delivery", "requeue_runs_of_dead_workers", "undelivered_runs"]
+
+
+async def requeue_runs_of_dead_workers(
+    db: AsyncSession, *, live_workers: Sequence[UUID]
+) -> list[TaskRun]:
+    """Running → queued for every run whose worker no longer lives; no try is spent.
+
+    Raising the attempt is left to the next claim; the state alone already shuts the dead
+    attempt out, since every write of it asks for state `running`.
+    """
+    return list(
+        await db.scalars(
+            update(TaskRun)
+            .where(
+                TaskRun.state == RunState.RUNNING,
+                TaskRun.worker_id.not_in(live_workers),
+            )
+            .values(
+                state=RunState.QUEUED,
+                worker_id=None,
+                rescues=TaskRun.rescues + 1,
+                tries=TaskRun.tries - 1,
+                available_at=func.clock_timestamp(),
+                delivery=TaskRun.delivery + 1,
+            )
+            .returning(TaskRun)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+async def undelivered_runs(
+    db: AsyncSession, *, overdue: timedelta, limit: int = 500
+) -> list[TaskRun]:
+    """Queued runs that should have been claimed `overdue` ago, the longest waiting first."""
+    return list(
+        await db.scalars(
+            select(TaskRun)
+            .where(
+                TaskRun.state == RunState.QUEUED,
+                TaskRun.available_at < func.clock_timestamp() - overdue,
+            )
+            .order_by(TaskRun.available_at)
+            .limit(limit)
+        )
+    )
+
+
+async def next_delivery(db: AsyncSession, run_id: UUID) -> int | None:
+    """Count one more delivery of a queued run; None if it is queued no longer."""
+    return await db.scalar(
+        update(TaskRun)
+        .where(TaskRun.id == run_id, TaskRun.state == RunState.QUEUED)
+        .values(delivery=TaskRun.delivery + 1)
+        .returning(TaskRun.delivery)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,157 @@
+"""A session: one site's specification on its way from upload to Jira."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String, Text, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ticketgen.database import Base, new_id, words
+from ticketgen.domain.task_runs import ACTIVE_STATES, TaskRun
+from ticketgen.errors import ConflictError, NotFoundError
+
+__all__ = [
+    "Stage",
+    "WorkSession",
+    "bump_content",
+    "delete_expired_sessions",
+    "get_session",
+    "list_sessions",
+    "lock_session",
+    "require_stage",
+]
+
+
+class Stage(StrEnum):
+    """Where a session stands, in the order of the journey."""
+
+    SITE_INFO_COLLECTION = "site_info_collection"
+    """Name, description and Jira project are being entered."""
+    UPLOAD = "upload"
+    """CSV files are being collected."""
+    PROCESSING = "processing"
+    """Tickets are being generated."""
+    REVIEW = "review"
+    """Tickets exist and may be edited and validated."""
+    JIRA_EXPORT = "jira_export"
+    """An export has begun and is not complete."""
+    COMPLETED = "completed"
+    """Everything is exported."""
+
+
+class WorkSession(Base):
+    """One site's specification and everything made from it; it belongs to its owner."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(Text, default="")
+    jira_project_key: Mapped[str | None] = mapped_column(String(20))
+    writer: Mapped[str] = mapped_column(String(50), default="template")
+    stage: Mapped[Stage] = mapped_column(words(Stage), default=Stage.SITE_INFO_COLLECTION)
+    content_revision: Mapped[int] = mapped_column(default=0)
+    """Counts every change of any ticket; a verdict holds for the revision it was made at."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    updated_at: Mapped[datetime] = mapped_column(
+        server_default=func.clock_timestamp(), onupdate=func.clock_timestamp(), index=True
+    )
+
+
+def _missing(session_id: UUID) -> NotFoundError:
+    return NotFoundError(
+        f"There is no session {session_id}.",
+        recovery_actions=["Check the id with GET /api/sessions; it may have expired."],
+    )
+
+
+async def get_session(db: AsyncSession, session_id: UUID) -> WorkSession:
+    """The session of that id, whoever owns it.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    session = await db.get(WorkSession, session_id)
+    if session is None:
+        raise _missing(session_id)
+    return session
+
+
+async def lock_session(db: AsyncSession, session_id: UUID) -> WorkSession:
+    """The session, locked until the transaction ends: starts and edits of it take turns.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    session = await db.scalar(
+        select(WorkSession)
+        .where(WorkSession.id == session_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if session is None:
+        raise _missing(session_id)
+    return session
+
+
+async def list_sessions(db: AsyncSession, *, owner_id: UUID | None) -> list[WorkSession]:
+    """Sessions of one owner, or of everybody, the latest changed first."""
+    query = select(WorkSession).order_by(WorkSession.updated_at.desc(), WorkSession.id)
+    if owner_id is not None:
+        query = query.where(WorkSession.owner_id == owner_id)
+    return list(await db.scalars(query))
+
+
+def require_stage(session: WorkSession, *allowed: Stage, doing: str) -> None:
+    """Refuse what the session's stage does not allow.
+
+    Raises:
+        ConflictError: the session is in another stage.
+    """
+    if session.stage in allowed:
+        return
+    names = " or ".join(f"`{stage}`" for stage in allowed)
+    raise ConflictError(
+        f"{doing} needs the session in stage {names}; it is in `{session.stage}`.",
+        recovery_actions=["See the session's stage with GET /api/sessions/{session_id}."],
+    )
+
+
+def bump_content(session: WorkSession) -> int:
+    """Say that the tickets changed; every verdict so far is stale. The session must be locked."""
+    session.content_revision += 1
+    return session.content_revision
+
+
+async def delete_expired_sessions(
+    db: AsyncSession, *, retention: timedelta, limit: int
+) -> list[UUID]:
+    """Delete at most `limit` sessions untouched for `retention` and not completed; their ids.
+
+    What belongs to a session goes with it. One whose run is active is left alone, and one that
+    is locked by somebody at work is left for the next time.
+    """
+    active = select(TaskRun.id).where(
+        TaskRun.session_id == WorkSession.id, TaskRun.state.in_(ACTIVE_STATES)
+    )
+    doomed = list(
+        await db.scalars(
+            select(WorkSession.id)
+            .where(
+                WorkSession.updated_at < func.clock_timestamp() - retention,
+                WorkSession.stage != Stage.COMPLETED,
+                ~active.exists(),
+            )
+            .order_by(WorkSession.updated_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+    )
+    if doomed:
+        await db.execute(delete(WorkSession).where(WorkSession.id.in_(doomed)))
+    return doomed

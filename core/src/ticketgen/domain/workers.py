@@ -1,0 +1,82 @@
+"""Which worker processes live, what they serve, and how busy they are."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import String, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ticketgen.database import Base
+
+__all__ = ["WorkerProcess", "forget_worker", "list_live_workers", "say_alive"]
+
+
+class WorkerProcess(Base):
+    """One worker process and when it last said that it lives."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    version: Mapped[str] = mapped_column(String(50))
+    task_types: Mapped[list[Any]]
+    max_jobs: Mapped[int]
+    running: Mapped[int]
+    """Runs in its hands."""
+    started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    last_seen_at: Mapped[datetime] = mapped_column(
+        server_default=func.clock_timestamp(), index=True
+    )
+
+
+async def say_alive(
+    db: AsyncSession,
+    *,
+    worker_id: UUID,
+    host: str,
+    pid: int,
+    version: str,
+    task_types: list[str],
+    max_jobs: int,
+    running: int,
+) -> None:
+    """Write that a worker lives now."""
+    await db.execute(
+        insert(WorkerProcess)
+        .values(
+            id=worker_id,
+            host=host,
+            pid=pid,
+            version=version,
+            task_types=task_types,
+            max_jobs=max_jobs,
+            running=running,
+        )
+        .on_conflict_do_update(
+            index_elements=["id"],
+            set_={"last_seen_at": func.clock_timestamp(), "running": running},
+        )
+    )
+
+
+async def list_live_workers(db: AsyncSession, *, expiry: timedelta) -> list[WorkerProcess]:
+    """The workers heard of within `expiry`, in order of their start."""
+    return list(
+        await db.scalars(
+            select(WorkerProcess)
+            .where(WorkerProcess.last_seen_at > func.clock_timestamp() - expiry)
+            .order_by(WorkerProcess.started_at, WorkerProcess.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+async def forget_worker(db: AsyncSession, worker_id: UUID) -> None:
+    """Remove a worker that has stopped and handed its runs back."""
+    await db.execute(delete(WorkerProcess).where(WorkerProcess.id == worker_id))

@@ -1,0 +1,99 @@
+"""The composition root: settings, plugins, database and queue, built once at the process edge."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ticketgen.database import SessionFactory, create_engine, create_session_factory
+from ticketgen.maintenance import Reconciler, repeating
+from ticketgen.progress import Publisher
+from ticketgen.queue import RunQueue, connect_redis
+from ticketgen.registry import Registry, load_registry
+from ticketgen.settings import Settings, load_settings
+from ticketgen.starting import UnitOfWork, unit_of_work
+
+__all__ = ["Runtime", "build_runtime", "open_runtime"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Everything a process works with; passed down, never looked up."""
+
+    settings: Settings
+    registry: Registry
+    engine: AsyncEngine
+    session_factory: SessionFactory
+    queue: RunQueue
+    redis: Redis
+    """For progress and heartbeats; separate from the queue's connections."""
+    publisher: Publisher
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.redis.aclose(close_connection_pool=True)
+        await self.queue.close()
+        await self.engine.dispose()
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction that delivers the runs started in it after its commit."""
+        return unit_of_work(self.session_factory, self.registry, self.queue)
+
+    def reconciling(self) -> AbstractAsyncContextManager[None]:
+        """Keep rows and queue together while the block runs."""
+        reconciler = Reconciler(
+            session_factory=self.session_factory,
+            queue=self.queue,
+            registry=self.registry,
+            settings=self.settings,
+        )
+        return repeating(
+            reconciler.reconcile, every=self.settings.reconcile_interval, name="reconciler"
+        )
+
+
+def build_runtime(
+    settings: Settings | None = None,
+    *,
+    registry: Registry | None = None,
+    application_name: str = "ticketgen",
+) -> Runtime:
+    """Put a runtime together; whoever does closes it.
+
+    Nothing is connected yet: Postgres and Redis may come up later than the process.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong, or a required plugin is broken.
+    """
+    settings = settings or load_settings()
+    registry = registry or load_registry(settings)
+    engine = create_engine(settings, application_name=application_name)
+    redis = connect_redis(settings)
+    return Runtime(
+        settings=settings,
+        registry=registry,
+        engine=engine,
+        session_factory=create_session_factory(engine),
+        queue=RunQueue(settings),
+        redis=redis,
+        publisher=Publisher(redis, keep=settings.keep_result),
+    )
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings | None = None,
+    *,
+    registry: Registry | None = None,
+    application_name: str = "ticketgen",
+) -> AsyncIterator[Runtime]:
+    """A runtime for the length of a block; raises as `build_runtime` does."""
+    runtime = build_runtime(settings, registry=registry, application_name=application_name)
+    try:
+        yield runtime
+    finally:
+        await runtime.close()

@@ -1,0 +1,96 @@
+"""Drives a host in a test: calls its API, and runs what is queued through the real runner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx2
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from ticketgen.domain import task_runs
+from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.runner import Runner
+from ticketgen.runtime import Runtime
+
+__all__ = ["Api", "drain", "run_to_end", "start_session"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """A client of a host's API, as a member, with the tokens to be somebody else."""
+
+    client: httpx2.AsyncClient
+    runtime: Runtime
+    token: str
+    """Of a member called `mia`, whom the client speaks for."""
+    admin_token: str
+    """Of an administrator called `ada`."""
+    other_token: str
+    """Of another member, called `otto`."""
+
+    @staticmethod
+    def bearing(token: str) -> dict[str, str]:
+        """The header that speaks for the owner of a token."""
+        return {"Authorization": f"Bearer {token}"}
+
+    @property
+    def as_admin(self) -> dict[str, str]:
+        """Headers of the administrator."""
+        return self.bearing(self.admin_token)
+
+    @property
+    def as_other(self) -> dict[str, str]:
+        """Headers of the other member."""
+        return self.bearing(self.other_token)
+
+
+async def start_session(api: Api, files: Mapping[str, bytes] | None = None, **site: Any) -> str:
+    """Begin a session over the API, upload the files, and give its id."""
+    answer = await api.client.post("/api/sessions", json={"name": "Harbour Museum", **site})
+    answer.raise_for_status()
+    session_id = str(answer.json()["id"])
+    if files:
+        uploaded = await api.client.post(
+            f"/api/sessions/{session_id}/uploads",
+            files=[("files", (name, content, "text/csv")) for name, content in files.items()],
+        )
+        uploaded.raise_for_status()
+    return session_id
+
+
+def _runner(runtime: Runtime) -> Runner:
+    return Runner(
+        registry=runtime.registry,
+        session_factory=runtime.session_factory,
+        queue=runtime.queue,
+        publisher=runtime.publisher,
+        settings=runtime.settings,
+        worker_id=uuid7(),
+    )
+
+
+async def run_to_end(runtime: Runtime, run_id: UUID) -> TaskRun:
+    """Run one queued run once, through the real runner, and give it as it stands then."""
+    await _runner(runtime).run(run_id)
+    async with runtime.session_factory() as db:
+        return await task_runs.get_run(db, run_id)
+
+
+async def drain(runtime: Runtime) -> list[TaskRun]:
+    """Run everything that is queued and due, one after another, until nothing is."""
+    done: list[TaskRun] = []
+    while True:
+        async with runtime.session_factory() as db:
+            due = await db.scalar(
+                select(TaskRun.id)
+                .where(TaskRun.state == RunState.QUEUED, TaskRun.id.not_in([r.id for r in done]))
+                .order_by(TaskRun.created_at)
+                .limit(1)
+            )
+        if due is None:
+            return done
+        done.append(await run_to_end(runtime, due))

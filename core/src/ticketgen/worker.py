@@ -1,0 +1,291 @@
+"""The worker: arq's `WorkerSettings` built from the installed plugins, and our own `Worker`.
+
+`ticketgen-worker` runs our subclass, which takes only jobs of task types it serves. The plain
+`arq ticketgen.worker.WorkerSettings` works too, as long as that worker serves every type: arq's
+own worker fails and deletes a job it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import structlog
+from arq import Worker as ArqWorker
+from arq import cron, func
+from arq.cron import CronJob
+from arq.typing import WorkerCoroutine
+from arq.worker import Function
+from croniter import croniter
+from sqlalchemy import update
+from uuid_utils.compat import uuid7
+
+from ticketgen.domain import schedule_fires
+from ticketgen.errors import ConfigurationError
+from ticketgen.maintenance import Heartbeat, repeating
+from ticketgen.migrations import require_current_schema
+from ticketgen.plugin import Task
+from ticketgen.queue import deserialize_job, redis_settings, serialize_job
+from ticketgen.registry import RegisteredSchedule, Registry, load_registry
+from ticketgen.runner import Runner
+from ticketgen.runtime import Runtime, open_runtime
+from ticketgen.settings import Settings, load_settings
+
+__all__ = ["Worker", "WorkerSettings", "build_worker_settings"]  # noqa: F822 - made on access
+
+_log = structlog.get_logger(__name__)
+
+_SETTLE_MARGIN = timedelta(minutes=2)
+"""arq's time limit is longer than ours by this much: the runner's own limit comes first."""
+
+_NEVER = 1_000_000
+"""arq's tries: the runner counts them, a redelivery must never be refused."""
+
+
+class Worker(ArqWorker):
+    """An arq worker that leaves alone what it does not serve."""
+
+    def __init__(self, *args: Any, served: Collection[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._served = frozenset(served)
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """Start those of the jobs whose task type, or schedule, this worker serves."""
+        await super().start_jobs(
+            [job_id for job_id in job_ids if job_id.split(b":", 1)[0].decode() in self._served]
+        )
+
+
+def _job_function(task: Task[Any, Any]) -> WorkerCoroutine:
+    """A job function of its own for every task, under the name the task declares."""
+
+    async def job(ctx: dict[str, Any], task_id: str) -> None:
+        await ctx["runner"].run(UUID(task_id))
+
+    job.__name__ = job.__qualname__ = task.job_name
+    return cast("WorkerCoroutine", job)
+
+
+def _functions(registry: Registry, settings: Settings) -> list[Function]:
+    return [
+        func(
+            _job_function(registered.task),
+            name=registered.task.job_name,
+            timeout=(
+                (registered.task.timeout or settings.job_timeout) + _SETTLE_MARGIN
+            ).total_seconds(),
+            max_tries=_NEVER,
+            keep_result=0,
+        )
+        for registered in registry.tasks.values()
+    ]
+
+
+def _cron_job(registered: RegisteredSchedule) -> CronJob:
+    """One tick per schedule: arq wakes it at its minutes and hours, the row decides who fires."""
+    minutes, hours, *_ = croniter.expand(registered.schedule.cron)[0]
+
+    async def tick(ctx: dict[str, Any]) -> None:
+        await fire(ctx["runtime"], registered, _fire_time(ctx["job_id"]))
+
+    return cron(
+        tick,
+        name=_schedule_job(registered),
+        minute=_arq_field(minutes, range(60)),
+        hour=_arq_field(hours, range(24)),
+        second=0,
+        max_tries=_NEVER,
+        keep_result=0,
+        timeout=60,
+    )
+
+
+def _schedule_job(registered: RegisteredSchedule) -> str:
+    return f"schedule.{registered.name}"
+
+
+def _arq_field(values: list[Any], everything: range) -> set[int]:
+    return set(everything) if values == ["*"] else {int(value) for value in values}
+
+
+def _fire_time(job_id: str) -> datetime:
+    """The minute a tick was made for: arq puts it, in milliseconds, at the end of the job id."""
+    milliseconds = int(job_id.rsplit(":", 1)[1])
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(second=0, microsecond=0)
+
+
+async def fire(runtime: Runtime, registered: RegisteredSchedule, fire_time: datetime) -> bool:
+    """Start a schedule's run for one fire time; False if the time is none or was taken.
+
+    `fire_time` is a whole minute in UTC. The unique row of the fire time, inserted in the
+    transaction that starts the run, makes it fire once over any number of workers.
+    """
+    if not croniter.match(registered.schedule.cron, fire_time):
+        return False
+    async with runtime.unit_of_work() as work:
+        fire_id = await schedule_fires.record_fire(
+            work.db, schedule=registered.name, fire_time=fire_time
+        )
+        if fire_id is None:
+            return False
+        started = await work.start(registered.schedule.task)
+        await work.db.execute(
+            update(schedule_fires.ScheduleFire)
+            .where(schedule_fires.ScheduleFire.id == fire_id)
+            .values(task_id=started.run.id)
+        )
+    _log.info("schedule_fired", schedule=registered.name, run=str(started.run.id))
+    return True
+
+
+def narrowed(registry: Registry, plugins: Collection[str]) -> Registry:
+    """The registry with the tasks and schedules of these plugins only; of all if none is named.
+
+    Raises:
+        ConfigurationError: one of them is not an active plugin.
+    """
+    if not plugins:
+        return registry
+    active = {plugin.name for plugin in registry.active}
+    unknown = sorted(set(plugins) - active)
+    if unknown:
+        raise ConfigurationError(
+            f"No active plugin is called {', '.join(unknown)}.",
+            recovery_actions=[f"Active are: {', '.join(sorted(active))}."],
+        )
+    return Registry(
+        plugins=registry.plugins,
+        tasks={n: t for n, t in registry.tasks.items() if t.plugin.name in plugins},
+        schedules={n: s for n, s in registry.schedules.items() if s.plugin.name in plugins},
+        settings=registry.settings,
+        hooks=registry.hooks,
+    )
+
+
+def served_by(registry: Registry) -> frozenset[str]:
+    """What job ids of work for these plugins begin with: task types, and their schedules."""
+    return frozenset(registry.tasks) | {
+        _schedule_job(schedule) for schedule in registry.schedules.values()
+    }
+
+
+async def _open_worker(
+    ctx: dict[str, Any], settings: Settings, registry: Registry, served: Registry
+) -> None:
+    """Open what the jobs need, and keep it alive beside them until `_close_worker`."""
+    stack = AsyncExitStack()
+    ctx["stack"] = stack
+    try:
+        runtime = await stack.enter_async_context(
+            open_runtime(settings, registry=registry, application_name="ticketgen-worker")
+        )
+        await require_current_schema(runtime.engine)
+        runner = Runner(
+            registry=registry,
+            session_factory=runtime.session_factory,
+            queue=runtime.queue,
+            publisher=runtime.publisher,
+            settings=settings,
+            worker_id=uuid7(),
+        )
+        heartbeat = Heartbeat(
+            worker_id=runner.worker_id,
+            session_factory=runtime.session_factory,
+            redis=runtime.redis,
+            settings=settings,
+            task_types=tuple(served.tasks),
+            max_jobs=settings.max_jobs,
+            running=lambda: len(runner.running),
+        )
+        await heartbeat.beat()
+        stack.push_async_callback(heartbeat.stop)
+        await runtime.redis.set("worker:last_startup", datetime.now(UTC).isoformat())
+        await stack.enter_async_context(
+            repeating(heartbeat.beat, every=settings.heartbeat_interval, name="heartbeat")
+        )
+        await stack.enter_async_context(runtime.reconciling())
+    except BaseException:
+        await stack.aclose()
+        raise
+    ctx["runtime"] = runtime
+    ctx["runner"] = runner
+    ctx["async_session"] = runtime.session_factory
+    ctx["db_engine"] = runtime.engine
+    _log.info("worker_started", worker=str(runner.worker_id), tasks=sorted(served.tasks))
+
+
+async def _close_worker(ctx: dict[str, Any]) -> None:
+    await ctx["stack"].aclose()
+    _log.info("worker_stopped")
+
+
+def build_worker_settings(
+    settings: Settings | None = None, *, plugins: Collection[str] = ()
+) -> type[Any]:
+    """Arq's `WorkerSettings` for the installed plugins, or for those that are named.
+
+    Everything stands in the class's own `__dict__`, the only place where arq looks.
+
+    Raises:
+        ConfigurationError: a setting, a plugin, the database or Redis is missing or wrong.
+    """
+    settings = settings or load_settings()
+    registry = load_registry(settings)
+    served = narrowed(registry, plugins)
+
+    async def on_startup(ctx: dict[str, Any]) -> None:
+        await _open_worker(ctx, settings, registry, served)
+
+    return type(
+        "WorkerSettings",
+        (),
+        {
+            "__doc__": "Built from the installed plugins.",
+            "functions": _functions(served, settings),
+            "cron_jobs": [_cron_job(schedule) for schedule in served.schedules.values()],
+            "on_startup": on_startup,
+            "on_shutdown": _close_worker,
+            "redis_settings": redis_settings(settings),
+            "max_jobs": settings.max_jobs,
+            "job_timeout": settings.job_timeout.total_seconds(),
+            "max_tries": _NEVER,
+            "keep_result": 0,
+            "poll_delay": 0.1,
+            "timezone": UTC,
+            "job_serializer": serialize_job,
+            "job_deserializer": deserialize_job,
+            "log_results": False,
+            "served": served_by(served),
+        },
+    )
+
+
+def build_worker(
+    settings: Settings | None = None, *, plugins: Collection[str] = (), burst: bool = False
+) -> Worker:
+    """Our worker, ready to `run()`; it must be built where its event loop is current.
+
+    Raises:
+        ConfigurationError: as `build_worker_settings`.
+    """
+    settings = settings or load_settings()
+    worker_settings = build_worker_settings(settings, plugins=plugins)
+    arguments = {k: v for k, v in vars(worker_settings).items() if not k.startswith("__")}
+    functions = arguments.pop("functions")
+    if not functions and not arguments["cron_jobs"]:
+        raise ConfigurationError(
+            "No active plugin brings a task: there is nothing to work on.",
+            recovery_actions=["Install a plugin, or see `ticketgen plugins` for what failed."],
+        )
+    grace = int(settings.shutdown_grace.total_seconds())
+    return Worker(functions, burst=burst, job_completion_wait=grace, **arguments)
+
+
+def __getattr__(name: str) -> Any:
+    """Build `WorkerSettings` when arq asks for it, so that importing needs no environment."""
+    if name == "WorkerSettings":
+        return build_worker_settings()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,3 @@
+"""The embedded servers, run for real."""
+
+from __future__ import annotations
