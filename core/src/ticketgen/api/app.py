@@ -1,0 +1,107 @@
+"""The application: core's routes, every task's routes, every plugin's router, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import Depends, FastAPI
+
+from ticketgen.api.deps import CurrentUser, current_user
+from ticketgen.api.problems import install_problem_handlers, problem_responses
+from ticketgen.api.routes import (
+    health,
+    identity,
+    plugins,
+    runs,
+    sessions,
+    stream_passes,
+    tasks,
+    tickets,
+    uploads,
+)
+from ticketgen.progress_hub import ProgressHub
+from ticketgen.runtime import Runtime, build_runtime
+
+__all__ = ["app_factory", "create_app"]
+
+_DESCRIPTION = """
+Turns the specification sheets of a Drupal site into reviewed, validated Jira tickets.
+
+Begin with `POST /api/sessions`, upload the sheets, start the tasks in the order of the journey
+(`processing`, `adf_validation`, `export`), and follow each over
+`WS /api/{task type}/progress/{session_id}`.
+"""
+
+
+def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
+    """The API of one runtime, which its caller opens before and closes after the app."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        hub = ProgressHub(runtime.redis)
+        app.state.hub = hub
+        try:
+            async with hub.running(), runtime.reconciling():
+                yield
+        finally:
+            if close_runtime:
+                await runtime.close()
+
+    app = FastAPI(
+        title="ticketgen",
+        description=_DESCRIPTION,
+        version=version("ticketgen-core"),
+        lifespan=lifespan,
+        # The description is served behind authentication like everything else; the
+        # interactive pages would fetch their scripts from another machine.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.runtime = runtime
+    install_problem_handlers(app, runtime.session_factory)
+    _mount(app, runtime)
+    return app
+
+
+def app_factory() -> FastAPI:
+    """The API of the environment's settings: `uvicorn --factory ticketgen.api.app:app_factory`.
+
+    Raises:
+        ConfigurationError: a setting is missing or wrong, or a required plugin is broken.
+    """
+    return create_app(build_runtime(application_name="ticketgen-api"), close_runtime=True)
+
+
+def _mount(app: FastAPI, runtime: Runtime) -> None:
+    app.include_router(health.public)
+    for router in (
+        health.router,
+        identity.router,
+        plugins.router,
+        sessions.router,
+        uploads.router,
+        tickets.router,
+        runs.router,
+        stream_passes.router,
+    ):
+        app.include_router(router)
+    app.include_router(tasks.task_router(runtime.registry))
+    for plugin in runtime.registry.active:
+        if plugin.router is not None:
+            app.include_router(
+                plugin.router,
+                prefix=f"/api/{plugin.name}",
+                tags=[plugin.name],
+                dependencies=[Depends(current_user, scope="function")],
+                responses=problem_responses(),
+            )
+
+    async def openapi(user: CurrentUser) -> dict[str, Any]:
+        """Describe every address of this host, plugins included."""
+        return app.openapi()
+
+    app.add_api_route("/api/openapi.json", openapi, methods=["GET"], tags=["host"])

@@ -1,0 +1,144 @@
+"""What a route may depend on: the unit of work, the caller, a session the caller may use.
+
+Plugins' routers use the same. `Work` commits *before* the answer leaves: with FastAPI's
+default scope a commit that fails would come after the 202.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Path
+from fastapi.requests import HTTPConnection
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from ticketgen.api.problems import problem_responses
+from ticketgen.context import StartedRun, Starter
+from ticketgen.domain import sessions, tokens
+from ticketgen.domain.sessions import WorkSession
+from ticketgen.domain.users import User
+from ticketgen.errors import AuthenticationError, PermissionDeniedError
+from ticketgen.runtime import Runtime
+from ticketgen.starting import UnitOfWork
+
+__all__ = [
+    "Admin",
+    "CurrentUser",
+    "HostRuntime",
+    "LockedSession",
+    "OwnedSession",
+    "SessionId",
+    "StartedRun",
+    "Work",
+    "problem_responses",
+    "refuse_foreign",
+    "service",
+]
+
+ServiceT = TypeVar("ServiceT")
+
+_bearer = HTTPBearer(
+    auto_error=False, description="A token made by `ticketgen tokens create`.", bearerFormat="tg_…"
+)
+
+
+def host_runtime(connection: HTTPConnection) -> Runtime:
+    """The runtime the app was created with."""
+    runtime: Runtime = connection.app.state.runtime
+    return runtime
+
+
+HostRuntime = Annotated[Runtime, Depends(host_runtime)]
+
+
+async def unit_of_work(runtime: HostRuntime) -> AsyncIterator[UnitOfWork]:
+    """One transaction per request, committed when the route has returned."""
+    async with runtime.unit_of_work() as work:
+        yield work
+
+
+Work = Annotated[UnitOfWork, Depends(unit_of_work, scope="function")]
+
+
+async def current_user(
+    work: Work, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> User:
+    """Whoever the bearer token belongs to.
+
+    Raises:
+        AuthenticationError: there is no token, or it is not good.
+    """
+    if credentials is None:
+        raise AuthenticationError(
+            "This address needs a token.",
+            recovery_actions=["Send the header `Authorization: Bearer <token>`."],
+        )
+    return await tokens.authenticate(work.db, credentials.credentials)
+
+
+CurrentUser = Annotated[User, Depends(current_user, scope="function")]
+
+
+async def admin(user: CurrentUser) -> User:
+    """The caller, if an administrator.
+
+    Raises:
+        PermissionDeniedError: the caller is none.
+    """
+    if not user.is_admin:
+        raise PermissionDeniedError(
+            "Only administrators may do this.", recovery_actions=["Ask one of them."]
+        )
+    return user
+
+
+Admin = Annotated[User, Depends(admin, scope="function")]
+
+SessionId = Annotated[UUID, Path(description="The session's id.")]
+
+
+def refuse_foreign(session: WorkSession, user: User) -> None:
+    """Let owners and administrators pass.
+
+    Raises:
+        PermissionDeniedError: the session belongs to somebody else.
+    """
+    if session.owner_id != user.id and not user.is_admin:
+        raise PermissionDeniedError(
+            "This session belongs to somebody else.",
+            recovery_actions=["Ask its owner or an administrator to hand it over."],
+        )
+
+
+async def owned_session(session_id: SessionId, work: Work, user: CurrentUser) -> WorkSession:
+    """The session of the path, if the caller may use it."""
+    session = await sessions.get_session(work.db, session_id)
+    refuse_foreign(session, user)
+    return session
+
+
+OwnedSession = Annotated[WorkSession, Depends(owned_session, scope="function")]
+
+
+async def locked_session(session_id: SessionId, work: Work, user: CurrentUser) -> WorkSession:
+    """The session of the path, its row locked until the answer: for routes that change it."""
+    session = await sessions.lock_session(work.db, session_id)
+    refuse_foreign(session, user)
+    return session
+
+
+LockedSession = Annotated[WorkSession, Depends(locked_session, scope="function")]
+
+
+def service(build: Callable[[Starter], ServiceT]) -> Any:
+    """A dependency that builds a plugin's service for the request's unit of work.
+
+    Use it as `Annotated[MyService, service(MyService)]`.
+    """
+
+    def built(work: Work) -> ServiceT:
+        return build(work)
+
+    return Depends(built, scope="function")

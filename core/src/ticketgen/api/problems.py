@@ -1,0 +1,268 @@
+"""Every error as one problem document: what happened, who can fix it, and how."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ticketgen.database import DatabaseUnavailableError, SessionFactory, new_id
+from ticketgen.domain import failures
+from ticketgen.errors import (
+    AdminRequiredError,
+    ErrorCategory,
+    InvalidInputError,
+    NotFoundError,
+    TicketgenError,
+)
+from ticketgen.findings import Finding
+
+__all__ = [
+    "FindingsError",
+    "Problem",
+    "install_problem_handlers",
+    "problem_of",
+    "problem_responses",
+]
+
+_log = structlog.get_logger(__name__)
+
+_UNSTORABLE_TEXT = frozenset({"22021", "22P05"})
+"""SQLSTATE of characters Postgres cannot store: NUL, and half of a surrogate pair."""
+
+
+class FindingsError(InvalidInputError):
+    """The input was refused for all of these findings together."""
+
+    code = "findings"
+
+    def __init__(self, message: str, findings: tuple[Finding, ...]) -> None:
+        super().__init__(
+            message, recovery_actions=list(dict.fromkeys(finding.remedy for finding in findings))
+        )
+        self.findings = findings
+
+
+class Problem(BaseModel):
+    """`application/problem+json` (RFC 9457) with who can fix it."""
+
+    type: str = Field(description="`urn:ticketgen:` and the error's code.")
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What happened, fit for the person who sees it.")
+    code: str
+    category: ErrorCategory = Field(description="Who can fix it.")
+    message: str = Field(description="The same as `detail`, by the founding specification's name.")
+    recovery_actions: list[str]
+    error_id: UUID = Field(description="Quote it to an administrator.")
+    findings: list[Finding] = Field(default=[], description="Every problem of the input.")
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "type": "urn:ticketgen:conflict",
+                    "title": "Conflict",
+                    "status": 409,
+                    "detail": "`processing` needs the session in stage `upload`; it is in "
+                    "`completed`.",
+                    "code": "conflict",
+                    "category": "user_fixable",
+                    "message": "`processing` needs the session in stage `upload`; it is in "
+                    "`completed`.",
+                    "recovery_actions": ["See the session's stage."],
+                    "error_id": "019ac0de-0000-7000-8000-000000000000",
+                    "findings": [],
+                }
+            ]
+        }
+    }
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route: which problems it answers with, beside 401 and 503."""
+    return {
+        status: {
+            "model": Problem,
+            "description": HTTPStatus(status).phrase,
+            "content": {"application/problem+json": {}},
+        }
+        for status in sorted({401, 503, *statuses})
+    }
+
+
+def problem_of(error: TicketgenError, error_id: UUID, *, status: int | None = None) -> Problem:
+    """The problem document of an error; its technical details stay inside."""
+    return Problem(
+        type=f"urn:ticketgen:{error.code}",
+        title=HTTPStatus(status or error.status).phrase,
+        status=status or error.status,
+        detail=error.message,
+        code=error.code,
+        category=error.category,
+        message=error.message,
+        recovery_actions=list(error.recovery_actions),
+        error_id=error_id,
+        findings=list(error.findings) if isinstance(error, FindingsError) else [],
+    )
+
+
+def _response(
+    error: TicketgenError,
+    error_id: UUID,
+    *,
+    status: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    problem = problem_of(error, error_id, status=status)
+    headers = dict(headers or {})
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(
+        problem.model_dump(mode="json"),
+        status_code=problem.status,
+        headers=headers,
+        media_type="application/problem+json",
+    )
+
+
+def _understood(error: Exception) -> TicketgenError:
+    """What an exception from below means to the person at the other end."""
+    if isinstance(error, TicketgenError):
+        return error
+    if isinstance(error, DBAPIError):
+        if getattr(error.orig, "sqlstate", None) in _UNSTORABLE_TEXT:
+            return InvalidInputError(
+                "The text contains a character that cannot be stored (NUL or half a surrogate).",
+                recovery_actions=["Remove it and send the text again."],
+            )
+        if error.connection_invalidated:
+            return _unreachable(error)
+    if isinstance(error, PoolTimeoutError | OSError):
+        return _unreachable(error)
+    return AdminRequiredError(
+        "Something went wrong on our side.",
+        recovery_actions=["Tell an administrator the error id."],
+        technical_details={"exception": f"{type(error).__name__}: {error}"},
+    )
+
+
+def _unreachable(error: Exception) -> DatabaseUnavailableError:
+    return DatabaseUnavailableError(
+        "The database cannot be reached.",
+        recovery_actions=["Try again in a moment; nothing was changed."],
+        technical_details={"exception": f"{type(error).__name__}: {error}"},
+    )
+
+
+def _invalid(error: RequestValidationError) -> InvalidInputError:
+    problems = [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
+    ]
+    return InvalidInputError(
+        "The request is not valid: " + "; ".join(problems),
+        recovery_actions=["Correct the fields named; GET /api/openapi.json describes them."],
+    )
+
+
+def _from_http(error: HTTPException) -> TicketgenError:
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFoundError(
+            "There is nothing at this address.",
+            recovery_actions=[
+                "Check it against GET /api/openapi.json; a plugin may not be installed."
+            ],
+        )
+    return InvalidInputError(str(error.detail))
+
+
+def install_problem_handlers(app: FastAPI, session_factory: SessionFactory) -> None:
+    """Let every error of the app leave as a problem document."""
+
+    async def expected(request: Request, error: Exception) -> JSONResponse:
+        understood = _understood(error)
+        error_id = new_id()
+        where = f"{request.method} {request.url.path}"
+        if understood.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            error_id = await _recorded(session_factory, understood, where) or error_id
+            _log.error(
+                "request_failed",
+                code=understood.code,
+                error_id=str(error_id),
+                where=where,
+                exc_info=error,
+            )
+        else:
+            _log.info("request_refused", code=understood.code, error_id=str(error_id), where=where)
+        return _response(understood, error_id)
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+        return _response(_invalid(error), new_id())
+
+    async def plain(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+        return _response(
+            _from_http(error),
+            new_id(),
+            status=error.status_code,
+            headers=dict(error.headers or {}),
+        )
+
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, plain)
+    for kind in (TicketgenError, DBAPIError, PoolTimeoutError, OSError):
+        app.add_exception_handler(kind, expected)
+    app.add_middleware(_UnexpectedErrors, answer=expected)
+
+
+class _UnexpectedErrors:
+    """Answers what no handler knew, inside Starlette's own last resort, which would re-raise."""
+
+    def __init__(self, app: ASGIApp, answer: Any) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def watching(message: Any) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watching)
+        except Exception as error:
+            if begun:
+                raise
+            response = await self._answer(Request(scope, receive), error)
+            await response(scope, receive, send)
+
+
+async def _recorded(
+    session_factory: SessionFactory, error: TicketgenError, where: str
+) -> UUID | None:
+    """Keep the failure as a row, if the database can be reached at all."""
+    if isinstance(error, DatabaseUnavailableError):
+        return None
+    try:
+        async with session_factory() as db:
+            failure = await failures.record_failure(db, error, operation_stage=where)
+            await db.commit()
+    except (DBAPIError, PoolTimeoutError, OSError):
+        return None
+    return failure.id

@@ -1,0 +1,31 @@
+"""Who the caller is."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from ticketgen.api.deps import CurrentUser, problem_responses
+from ticketgen.domain.users import Role
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/auth", tags=["identity"])
+
+
+class Me(BaseModel):
+    """The user a token belongs to."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    name: str
+    role: Role
+
+
+@router.get("/me", responses=problem_responses())
+async def me(user: CurrentUser) -> Me:
+    """Show the user the token belongs to."""
+    return Me.model_validate(user)

@@ -1,0 +1,207 @@
+"""Sessions: begin one, describe the site, see where it stands, hand it over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ticketgen.api.deps import (
+    CurrentUser,
+    HostRuntime,
+    LockedSession,
+    OwnedSession,
+    Work,
+    problem_responses,
+)
+from ticketgen.api.texts import LongText, ShortText
+from ticketgen.domain import audit, failures, sessions
+from ticketgen.domain.sessions import Stage, WorkSession
+from ticketgen.domain.users import User, get_user_by_name
+from ticketgen.errors import ErrorCategory, InvalidInputError
+from ticketgen.provides import Writer
+from ticketgen.runtime import Runtime
+
+__all__ = ["SessionView", "router"]
+
+router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+
+JiraKey = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,19}$")]
+
+
+class SiteInfo(BaseModel):
+    """What is said about the site before anything is uploaded."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Harbour Museum",
+                    "description": "A maritime museum with exhibitions and a collection.",
+                    "jira_project_key": "HM",
+                    "writer": "template",
+                }
+            ]
+        }
+    )
+
+    name: ShortText = Field(description="The project's name.")
+    description: LongText = Field(default="", description="Context for the writer.")
+    jira_project_key: JiraKey | None = None
+    writer: ShortText = Field(default="template", description="Who writes stories and criteria.")
+
+
+class SiteInfoChange(BaseModel):
+    """The parts of a site's description that are to change."""
+
+    name: ShortText | None = None
+    description: LongText | None = None
+    jira_project_key: JiraKey | None = None
+    writer: ShortText | None = None
+
+
+class HandOver(BaseModel):
+    """Whom a session is given to."""
+
+    user: ShortText = Field(description="A user's name.")
+
+
+class SessionView(BaseModel):
+    """A session and where it stands."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    owner_id: UUID
+    name: str
+    description: str
+    jira_project_key: str | None
+    writer: str
+    stage: Stage
+    content_revision: int = Field(description="Counts every change of any ticket.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class FailureView(BaseModel):
+    """One failure of the session's runs."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    task_id: UUID | None
+    attempt: int | None
+    error_category: ErrorCategory
+    severity: str
+    operation_stage: str
+    code: str
+    user_message: str
+    recovery_actions: list[Any]
+    created_at: datetime
+
+
+def _known_writer(runtime: Runtime, name: str) -> str:
+    known = [writer.name for writer in runtime.registry.provided(Writer)]
+    if name not in known:
+        raise InvalidInputError(
+            f"No installed plugin provides the writer {name!r}.",
+            recovery_actions=[f"Choose one of: {', '.join(known) or 'none is installed'}."],
+        )
+    return name
+
+
+@router.post("", status_code=201, responses=problem_responses(422))
+async def create_session(
+    site: SiteInfo, work: Work, user: CurrentUser, runtime: HostRuntime
+) -> SessionView:
+    """Begin a session; it belongs to the caller."""
+    session = WorkSession(
+        owner_id=user.id,
+        name=site.name,
+        description=site.description,
+        jira_project_key=site.jira_project_key,
+        writer=_known_writer(runtime, site.writer),
+    )
+    work.db.add(session)
+    await work.db.flush()
+    audit.record(work.db, "session.created", actor_id=user.id, session_id=session.id)
+    await work.db.refresh(session)
+    return SessionView.model_validate(session)
+
+
+@router.get("", responses=problem_responses())
+async def list_sessions(work: Work, user: CurrentUser) -> list[SessionView]:
+    """List the caller's sessions, or all to an administrator, the latest changed first."""
+    found = await sessions.list_sessions(work.db, owner_id=None if user.is_admin else user.id)
+    return [SessionView.model_validate(session) for session in found]
+
+
+@router.get("/{session_id}", responses=problem_responses(403, 404))
+async def get_session(session: OwnedSession) -> SessionView:
+    """Show one session."""
+    return SessionView.model_validate(session)
+
+
+@router.patch("/{session_id}", responses=problem_responses(403, 404, 409, 422))
+async def change_session(
+    change: SiteInfoChange,
+    session: LockedSession,
+    work: Work,
+    user: CurrentUser,
+    runtime: HostRuntime,
+) -> SessionView:
+    """Change the description of the site, as long as nothing has been exported."""
+    sessions.require_stage(
+        session,
+        Stage.SITE_INFO_COLLECTION,
+        Stage.UPLOAD,
+        Stage.REVIEW,
+        doing="Changing the description",
+    )
+    values = change.model_dump(exclude_unset=True)
+    for field in ("name", "description", "writer"):
+        if values.get(field, "") is None:
+            raise InvalidInputError(f"{field} cannot be null.")
+    if "writer" in values:
+        _known_writer(runtime, values["writer"])
+    for field, value in values.items():
+        setattr(session, field, value)
+    audit.record(
+        work.db,
+        "session.changed",
+        actor_id=user.id,
+        session_id=session.id,
+        details={"fields": sorted(values)},
+    )
+    await work.db.flush()
+    await work.db.refresh(session)
+    return SessionView.model_validate(session)
+
+
+@router.post("/{session_id}/owner", responses=problem_responses(403, 404, 422))
+async def hand_over(
+    target: HandOver, session: LockedSession, work: Work, user: CurrentUser
+) -> SessionView:
+    """Give the session to a colleague; the caller loses it, unless an administrator."""
+    colleague: User = await get_user_by_name(work.db, target.user)
+    audit.record(
+        work.db,
+        "session.handed_over",
+        actor_id=user.id,
+        session_id=session.id,
+        details={"from": str(session.owner_id), "to": str(colleague.id)},
+    )
+    session.owner_id = colleague.id
+    await work.db.flush()
+    await work.db.refresh(session)
+    return SessionView.model_validate(session)
+
+
+@router.get("/{session_id}/errors", responses=problem_responses(403, 404))
+async def list_errors(session: OwnedSession, work: Work) -> list[FailureView]:
+    """List what failed in the session, newest first."""
+    found = await failures.list_failures(work.db, session_id=session.id)
+    return [FailureView.model_validate(failure) for failure in found]

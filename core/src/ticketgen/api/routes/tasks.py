@@ -1,0 +1,161 @@
+"""The routes every task gets from core: start, status, progress; a plugin writes none of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Body, WebSocket
+from pydantic import BaseModel, Field
+
+from ticketgen.api.deps import (
+    Admin,
+    CurrentUser,
+    OwnedSession,
+    Work,
+    problem_responses,
+)
+from ticketgen.api.routes.runs import RunView, view_run
+from ticketgen.api.websocket import stream_session
+from ticketgen.context import StartedRun
+from ticketgen.domain import task_runs
+from ticketgen.plugin import Caller, Subject, Task
+from ticketgen.registry import Registry
+
+__all__ = ["TaskStarted", "TaskStatus", "started_answer", "task_router"]
+
+
+class TaskStarted(BaseModel):
+    """The answer to a start: stored, and on its way to a worker."""
+
+    task_id: UUID = Field(description="The run's id, also at /api/runs/{task_id}.")
+    session_id: UUID | None
+    task_type: str
+    status: str = Field(description="`processing`, until the run has ended.")
+    state: task_runs.RunState
+    existing: bool = Field(description="True: it was running already; this is its id.")
+    progress_channel: str = Field(description="Where its progress is published.")
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "task_id": "019ac0de-0000-7000-8000-000000000001",
+                    "session_id": "019ac0de-0000-7000-8000-000000000000",
+                    "task_type": "processing",
+                    "status": "processing",
+                    "state": "queued",
+                    "existing": False,
+                    "progress_channel": "progress:019ac0de-0000-7000-8000-000000000000:processing",
+                }
+            ]
+        }
+    }
+
+
+class TaskStatus(BaseModel):
+    """Where a task of a session stands; `run` is its newest run, if there is one."""
+
+    session_id: UUID
+    task_type: str
+    status: str = Field(
+        description="not_started, processing, completed, failed or cancelled.",
+        examples=["processing"],
+    )
+    run: RunView | None
+
+
+def started_answer(started: StartedRun) -> TaskStarted:
+    """The 202 for a started run."""
+    run = started.run
+    return TaskStarted(
+        task_id=run.id,
+        session_id=run.session_id,
+        task_type=run.task_type,
+        status=run.status,
+        state=run.state,
+        existing=started.existing,
+        progress_channel=f"progress:{run.session_id or run.id}:{run.task_type}",
+    )
+
+
+def task_router(registry: Registry) -> APIRouter:
+    """Start, status and progress for every task of the registry."""
+    router = APIRouter()
+    for registered in registry.tasks.values():
+        if registered.task.subject is Subject.SESSION:
+            _mount_session_task(router, registered.task)
+        elif registered.task.startable_by is not Caller.SCHEDULE:
+            _mount_free_task(router, registered.task)
+    return router
+
+
+def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
+    prefix = f"/api/{task.name}"
+    tags: list[Any] = [task.name]
+
+    async def start(
+        session: OwnedSession, work: Work, user: CurrentUser, request: Any = None
+    ) -> TaskStarted:
+        return started_answer(
+            await work.start(task.name, session_id=session.id, request=request, user=user)
+        )
+
+    async def status(session: OwnedSession, work: Work) -> TaskStatus:
+        run = await task_runs.latest_run(work.db, session_id=session.id, task_type=task.name)
+        return TaskStatus(
+            session_id=session.id,
+            task_type=task.name,
+            status=run.status if run else "not_started",
+            run=view_run(run) if run else None,
+        )
+
+    async def progress(websocket: WebSocket, session_id: UUID) -> None:
+        await stream_session(websocket, task_type=task.name, session_id=session_id)
+
+    if task.startable_by is not Caller.SCHEDULE:
+        caller = Admin if task.startable_by is Caller.ADMIN else CurrentUser
+        start.__annotations__ |= {"request": _optional_body(task), "user": caller}
+        router.add_api_route(
+            f"{prefix}/start/{{session_id}}",
+            start,
+            methods=["POST"],
+            status_code=202,
+            tags=tags,
+            summary=f"Start: {task.summary}",
+            operation_id=f"start_{task.name.replace('.', '_')}",
+            responses=problem_responses(403, 404, 409, 422),
+        )
+    router.add_api_route(
+        f"{prefix}/status/{{session_id}}",
+        status,
+        methods=["GET"],
+        tags=tags,
+        summary=f"Status: {task.summary}",
+        operation_id=f"status_{task.name.replace('.', '_')}",
+        responses=problem_responses(403, 404),
+    )
+    router.add_api_websocket_route(f"{prefix}/progress/{{session_id}}", progress)
+
+
+def _mount_free_task(router: APIRouter, task: Task[Any, Any]) -> None:
+    async def start(work: Work, user: Admin, request: Any = None) -> TaskStarted:
+        return started_answer(await work.start(task.name, request=request, user=user))
+
+    start.__annotations__ |= {"request": _optional_body(task)}
+    router.add_api_route(
+        f"/api/{task.name}/start",
+        start,
+        methods=["POST"],
+        status_code=202,
+        tags=[task.name],
+        summary=f"Start: {task.summary}",
+        operation_id=f"start_{task.name.replace('.', '_')}",
+        responses=problem_responses(403, 422),
+    )
+
+
+def _optional_body(task: Task[Any, Any]) -> Any:
+    """The task's request model as a body that may be left out."""
+    model: Any = task.request
+    return Annotated[model | None, Body(description="May be left out for the defaults.")]

@@ -1,0 +1,311 @@
+"""Uploads: many CSV files at once, each looked at before any of them is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import UploadFile
+from starlette.types import Message, Receive
+
+from ticketgen.api.deps import (
+    CurrentUser,
+    HostRuntime,
+    LockedSession,
+    OwnedSession,
+    Work,
+    problem_responses,
+)
+from ticketgen.api.problems import FindingsError
+from ticketgen.domain import audit, sessions, task_runs, uploads
+from ticketgen.domain.sessions import Stage, WorkSession
+from ticketgen.errors import (
+    ConfigurationError,
+    ConflictError,
+    InvalidInputError,
+    TooLargeError,
+)
+from ticketgen.findings import Finding
+from ticketgen.provides import Inspection, UploadInspector
+from ticketgen.runtime import Runtime
+from ticketgen.settings import Settings
+from ticketgen.starting import UnitOfWork
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/api/sessions/{session_id}/uploads", tags=["uploads"])
+
+_FORM_OVERHEAD = 1024 * 1024
+"""Bytes a form may have beside the files: boundaries, headers, names."""
+
+
+class UploadView(BaseModel):
+    """One stored file."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    file_name: str
+    csv_type: str
+    row_count: int = Field(description="Rows below the header.")
+    size: int = Field(description="Bytes.")
+    sha256: str
+    created_at: datetime
+
+
+class UploadResult(BaseModel):
+    """What was stored, and what is worth a look in it."""
+
+    uploads: list[UploadView]
+    findings: list[Finding] = Field(
+        description="Problems inside the files; they stop nothing, tickets get a note of them."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    name: str
+    content: bytes
+
+
+_FILES_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "items": {
+                                "type": "string",
+                                "contentMediaType": "application/octet-stream",
+                            },
+                        }
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=problem_responses(403, 404, 409, 413, 422),
+    openapi_extra=_FILES_BODY,
+)
+async def upload_files(
+    request: Request,
+    session: LockedSession,
+    work: Work,
+    user: CurrentUser,
+    runtime: HostRuntime,
+    csv_type: Annotated[
+        str | None, Query(description="The type of the files, if it is not to be detected.")
+    ] = None,
+) -> UploadResult:
+    """Store CSV files: all of them, or, if one cannot be read, none; all problems are told at once.
+
+    A file replaces one of the same name. New files take a session in review back to `upload`.
+    """
+    await _require_open(work, session)
+    files = await _read_form(request, runtime.settings)
+    _require_room(await uploads.usage(work.db, session.id), files, runtime.settings)
+    inspections = await _inspected(runtime, files, csv_type)
+    findings = tuple(item for inspection in inspections.values() for item in inspection.findings)
+    refused = [name for name, inspection in inspections.items() if inspection.csv_type is None]
+    if refused:
+        raise FindingsError(
+            f"Nothing was stored: {', '.join(refused)} cannot be read as a specification sheet.",
+            findings,
+        )
+    stored = [
+        await uploads.put_upload(
+            work.db,
+            session_id=session.id,
+            file_name=file.name,
+            csv_type=inspections[file.name].csv_type or "",
+            row_count=inspections[file.name].row_count,
+            content=file.content,
+        )
+        for file in files
+    ]
+    session.stage = Stage.UPLOAD
+    audit.record(
+        work.db,
+        "uploads.stored",
+        actor_id=user.id,
+        session_id=session.id,
+        details={"files": [file.name for file in files]},
+    )
+    for upload in stored:
+        await work.db.refresh(upload, ["created_at"])
+    return UploadResult(
+        uploads=[UploadView.model_validate(upload) for upload in stored], findings=list(findings)
+    )
+
+
+@router.get("", responses=problem_responses(403, 404))
+async def list_files(session: OwnedSession, work: Work) -> list[UploadView]:
+    """List the session's files by name."""
+    return [
+        UploadView.model_validate(item) for item in await uploads.list_uploads(work.db, session.id)
+    ]
+
+
+@router.delete("/{upload_id}", status_code=204, responses=problem_responses(403, 404, 409))
+async def delete_file(
+    upload_id: UUID, session: LockedSession, work: Work, user: CurrentUser
+) -> Response:
+    """Remove a file; a session in review goes back to `upload`."""
+    await _require_open(work, session)
+    upload = await uploads.get_upload(work.db, session_id=session.id, upload_id=upload_id)
+    audit.record(
+        work.db,
+        "upload.deleted",
+        actor_id=user.id,
+        session_id=session.id,
+        subject=upload.file_name,
+    )
+    await work.db.delete(upload)
+    session.stage = Stage.UPLOAD
+    return Response(status_code=204)
+
+
+async def _require_open(work: UnitOfWork, session: WorkSession) -> None:
+    """Let the files alone while somebody reads them, and once they have been exported."""
+    sessions.require_stage(
+        session,
+        Stage.SITE_INFO_COLLECTION,
+        Stage.UPLOAD,
+        Stage.REVIEW,
+        doing="Changing the files",
+    )
+    active = [
+        run for run in await task_runs.list_runs(work.db, session_id=session.id) if run.is_active
+    ]
+    if active:
+        raise ConflictError(
+            f"`{active[0].task_type}` is at work on this session.",
+            recovery_actions=[f"Wait until the run {active[0].id} has ended."],
+        )
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """The request's body, which fails as soon as it is longer than `limit` bytes."""
+    read = 0
+
+    async def limited() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            raise TooLargeError(
+                f"The request is larger than {limit} bytes.",
+                recovery_actions=["Upload fewer or smaller files at once."],
+            )
+        return message
+
+    return limited
+
+
+async def _read_form(request: Request, settings: Settings) -> list[_File]:
+    """The files of the form, refused by number and size before they are in memory."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise InvalidInputError(
+            "The files must come as multipart/form-data, in the field `files`.",
+            recovery_actions=["Send them as a form, such as `curl -F files=@Bundles.csv …`."],
+        )
+    limit = settings.upload_max_session_bytes + _FORM_OVERHEAD
+    bounded = Request(request.scope, _limited(request.receive, limit))
+    async with bounded.form(max_files=1000, max_fields=10) as form:
+        parts = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
+        if not parts:
+            raise InvalidInputError(
+                "The form has no file in the field `files`.",
+                recovery_actions=["Choose at least one CSV file."],
+            )
+        if len(parts) > settings.upload_max_files:
+            raise _too_many(len(parts), settings)
+        _require_sizes(parts, settings)
+        return _distinct([_File(name=_name(part), content=await part.read()) for part in parts])
+
+
+def _require_sizes(parts: list[UploadFile], settings: Settings) -> None:
+    limit = settings.upload_max_file_bytes
+    large = [f"{_name(part)} ({part.size:,} bytes)" for part in parts if (part.size or 0) > limit]
+    if large:
+        raise TooLargeError(
+            f"A file may have at most {limit:,} bytes: {', '.join(large)}.",
+            recovery_actions=["Split the sheet, or remove what does not belong to it."],
+        )
+
+
+def _name(part: UploadFile) -> str:
+    """The bare name of a file: what a browser of another system sends as a path is cut off."""
+    bare = PurePosixPath((part.filename or "").replace("\\", "/")).name
+    if not bare or len(bare) > 255 or not bare.isprintable():
+        raise InvalidInputError(
+            f"{part.filename!r:.80} is no usable file name.",
+            recovery_actions=["Give the file a name of 1 to 255 printable characters."],
+        )
+    return bare
+
+
+def _distinct(files: list[_File]) -> list[_File]:
+    names = [file.name for file in files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidInputError(
+            f"Two files have the same name: {', '.join(twice)}.",
+            recovery_actions=["Rename one of them."],
+        )
+    return files
+
+
+def _too_many(count: int, settings: Settings) -> TooLargeError:
+    return TooLargeError(
+        f"A session may have at most {settings.upload_max_files} files, not {count}.",
+        recovery_actions=["Upload only the sheets the tickets are to be made from."],
+    )
+
+
+def _require_room(stored: Mapping[str, int], files: list[_File], settings: Settings) -> None:
+    sizes = {**stored, **{file.name: len(file.content) for file in files}}
+    if len(sizes) > settings.upload_max_files:
+        raise _too_many(len(sizes), settings)
+    if sum(sizes.values()) > settings.upload_max_session_bytes:
+        raise TooLargeError(
+            f"A session may have {settings.upload_max_session_bytes:,} bytes of files, "
+            f"not {sum(sizes.values()):,}.",
+            recovery_actions=["Remove files that are not needed."],
+        )
+
+
+async def _inspected(
+    runtime: Runtime, files: list[_File], csv_type: str | None
+) -> dict[str, Inspection]:
+    inspectors = runtime.registry.provided(UploadInspector)
+    if not inspectors:
+        raise ConfigurationError(
+            "No installed plugin can read specification sheets.",
+            recovery_actions=["Ask an administrator to install ticketgen-processing."],
+        )
+    inspect = inspectors[0].inspect
+    return {
+        file.name: await asyncio.to_thread(
+            inspect, file.name, file.content, csv_type, runtime.registry
+        )
+        for file in files
+    }

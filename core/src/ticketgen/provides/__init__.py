@@ -1,0 +1,46 @@
+"""Typed values a plugin may contribute through `Plugin.provides`, and what they work with."""
+
+from __future__ import annotations
+
+from ticketgen.provides.component import (
+    Component,
+    ComponentLink,
+    ComponentList,
+    ComponentTable,
+    SheetRow,
+    Source,
+)
+from ticketgen.provides.csv_type import Column, CsvType, Kind, ParentLink, Reference
+from ticketgen.provides.export_target import (
+    ExportedFile,
+    ExportTarget,
+    ExportTicket,
+    Sending,
+    SentTicket,
+)
+from ticketgen.provides.upload_inspector import Inspection, UploadInspector
+from ticketgen.provides.writer import SiteContext, Writer, WrittenText
+
+__all__ = [
+    "Column",
+    "Component",
+    "ComponentLink",
+    "ComponentList",
+    "ComponentTable",
+    "CsvType",
+    "ExportTarget",
+    "ExportTicket",
+    "ExportedFile",
+    "Inspection",
+    "Kind",
+    "ParentLink",
+    "Reference",
+    "Sending",
+    "SentTicket",
+    "SheetRow",
+    "SiteContext",
+    "Source",
+    "UploadInspector",
+    "Writer",
+    "WrittenText",
+]

@@ -1,0 +1,139 @@
+"""The port through which a plugin sends the tickets of a session somewhere: to files, to Jira.
+
+The export calls `ExportTarget.send` once for each ticket, in dependency order, and stores what it
+returns before it goes on; a stopped export begins again at the first ticket without a stored
+result. When every ticket has one it calls `complete`, which sees them all. Jobs run at least once,
+so a target must stand two cases:
+
+- `send` may be called again for a ticket whose first call did its work and was killed before the
+  result was stored. `Sending.unsettled` says so. A target that creates something elsewhere puts
+  `Sending.idempotency_key` into what it creates and, when unsettled, looks for it before it
+  creates it anew; `Sending.last_reference` is where to look from, since new things follow it.
+- `complete` may be called again after a partial success, so what it does twice must count once.
+
+A target for Jira fits without a change here: `send` creates one issue, answers with its key and
+url, and lists an assignee or sprint that Jira refused under `manual_fixes`; `complete` draws the
+links between issues, for which it has the reference of every ticket; the site and the options come
+in `Sending.options`, the token is read through `Sending.secret` at the moment of use and is never
+stored. A limit or an outage is raised as `ticketgen.errors.RateLimitedError` or `TemporaryError`
+and retried by the caller; any other error stops the export with its own message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from ticketgen.provides.component import Source
+
+__all__ = [
+    "ExportTarget",
+    "ExportTicket",
+    "ExportedFile",
+    "Sending",
+    "SentTicket",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportTicket:
+    """One validated ticket, as every target gets it."""
+
+    id: UUID
+    key: str
+    """Key of the component the ticket is about; stable over generations of the same sheets."""
+    position: int
+    """Place in the dependency order of the session; no two tickets share one."""
+    title: str
+    description: str
+    """Markdown, as the person edited it."""
+    document: Mapping[str, Any]
+    """The same as an ADF document that passed validation."""
+    entity_group: str
+    csv_type: str
+    depends_on: tuple[UUID, ...] = ()
+    assignee: str | None = None
+    sprint: str | None = None
+    sources: tuple[Source, ...] = ()
+
+
+class ExportedFile(BaseModel):
+    """One file of an export; `name` is a relative path with forward slashes.
+
+    As JSON the bytes are base64. Keep files out of stored step results all the same: the caller
+    puts them into their own table.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+class SentTicket(BaseModel):
+    """What became of one ticket: where it is now, and what a person has to mend by hand.
+
+    It survives a round trip through JSON, so it can be the result of a durable step; use
+    `without_files` there and store the files beside it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    ticket_id: UUID
+    reference: str
+    """What the target calls the ticket: an issue key, a file name."""
+    url: str | None = None
+    files: tuple[ExportedFile, ...] = ()
+    manual_fixes: tuple[str, ...] = ()
+    """Sentences that say what was left out and what to do about it."""
+
+    def without_files(self) -> SentTicket:
+        """Promise the same result, small enough to be stored as a step."""
+        return self.model_copy(update={"files": ()})
+
+
+async def _no_secret(name: str) -> str:
+    message = f"no secret named {name!r} is stored for this session"
+    raise LookupError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """The circumstances of one call to a target."""
+
+    session_id: UUID
+    project_key: str | None = None
+    idempotency_key: str = ""
+    """The same for every attempt at the same ticket in the same session."""
+    unsettled: bool = False
+    """Whether an earlier attempt at this ticket began and its outcome is not known."""
+    last_reference: str | None = None
+    """The reference of the ticket sent last, if any was."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What the person chose for this export, as JSON."""
+    secret: Callable[[str], Awaitable[str]] = _no_secret
+    """Reads a stored secret by name; raises LookupError where there is none."""
+
+
+Send = Callable[[ExportTicket, Sending], Awaitable[SentTicket]]
+Complete = Callable[
+    [Sequence[ExportTicket], Mapping[UUID, SentTicket], Sending],
+    Awaitable[tuple[ExportedFile, ...]],
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportTarget:
+    """One place tickets can be sent to, chosen by its name."""
+
+    name: str
+    summary: str
+    send: Send
+    """Sends one ticket; every ticket it depends on was sent before."""
+    complete: Complete
+    """Ends the export, with all tickets and all results (without files); files for the person."""
