@@ -1,0 +1,33 @@
+"""What the plugin contributes."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ticketgen import Blocker, Plugin, hookimpl
+from ticketgen.domain.sessions import WorkSession
+from ticketgen_adf_validation import service
+from ticketgen_adf_validation.api import router
+from ticketgen_adf_validation.errors import NoTicketsError
+from ticketgen_adf_validation.tasks import VALIDATE_ADF
+
+__all__ = ["ticketgen_export_blockers", "ticketgen_plugin"]
+
+
+@hookimpl
+def ticketgen_plugin() -> Plugin:
+    """Validation of tickets as ADF, and the gate before an export."""
+    return Plugin(
+        name="adf_validation",
+        summary="Converts descriptions to ADF and checks them.",
+        tasks=(VALIDATE_ADF,),
+        router=router,
+        service=service.AdfValidationService,
+        errors=(NoTicketsError,),
+    )
+
+
+@hookimpl
+async def ticketgen_export_blockers(db: AsyncSession, session: WorkSession) -> list[Blocker]:
+    """Let only validated sessions pass."""
+    return await service.export_blockers(db, session)

@@ -1,0 +1,3 @@
+"""Removes expired sessions, audit entries and tokens on schedule."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Exports validated tickets in dependency order."""
+
+from __future__ import annotations

@@ -1,0 +1,37 @@
+"""The target `file`: a folder with the tickets as ADF, as JSON lines and as CSV for Jira."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from ticketgen.provides.export_target import (
+    ExportedFile,
+    ExportTarget,
+    ExportTicket,
+    Sending,
+    SentTicket,
+)
+from ticketgen_export.rendering import adf_file, overview_files
+
+__all__ = ["FILE_TARGET"]
+
+
+async def _send(ticket: ExportTicket, _sending: Sending) -> SentTicket:
+    file = adf_file(ticket)
+    return SentTicket(ticket_id=ticket.id, reference=file.name, files=(file,))
+
+
+async def _complete(
+    tickets: Sequence[ExportTicket], _sent: Mapping[UUID, SentTicket], _sending: Sending
+) -> tuple[ExportedFile, ...]:
+    return overview_files(tickets)
+
+
+FILE_TARGET = ExportTarget(
+    name="file",
+    summary="Files to download: ADF documents, tickets.jsonl and a CSV for Jira's importer.",
+    send=_send,
+    complete=_complete,
+)
+"""Creates nothing elsewhere, so sending a ticket twice gives the same file twice."""

@@ -1,0 +1,45 @@
+"""What the plugin contributes."""
+
+from __future__ import annotations
+
+from ticketgen import Finding, Plugin, Severity, hookimpl
+from ticketgen.domain.tickets import Ticket
+from ticketgen_export.api import router
+from ticketgen_export.errors import ExportBlockedError, NothingExportedError, UnknownTargetError
+from ticketgen_export.file_target import FILE_TARGET
+from ticketgen_export.jira_csv import LONGEST_SUMMARY, summary_of
+from ticketgen_export.service import ExportService
+from ticketgen_export.tasks import EXPORT_SESSION
+
+__all__ = ["ticketgen_check_ticket", "ticketgen_plugin"]
+
+
+@hookimpl
+def ticketgen_plugin() -> Plugin:
+    """Exports, and the target `file`."""
+    return Plugin(
+        name="export",
+        summary="Exports validated tickets in dependency order.",
+        tasks=(EXPORT_SESSION,),
+        router=router,
+        service=ExportService,
+        provides=(FILE_TARGET,),
+        errors=(ExportBlockedError, NothingExportedError, UnknownTargetError),
+    )
+
+
+@hookimpl
+async def ticketgen_check_ticket(ticket: Ticket) -> list[Finding]:
+    """Warn of a title that Jira would not take as it is."""
+    if summary_of(ticket.title) == ticket.title:
+        return []
+    return [
+        Finding(
+            severity=Severity.WARNING,
+            rule="export.summary",
+            message=f"Jira takes one line of {LONGEST_SUMMARY} characters as a summary.",
+            remedy="Shorten the title; otherwise it is cut on export.",
+            path="/title",
+            value=ticket.title[:120],
+        )
+    ]

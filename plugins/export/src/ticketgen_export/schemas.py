@@ -1,0 +1,51 @@
+"""What an export is asked, what it is stored as, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+__all__ = ["ExportPayload", "ExportRequest", "ExportSummary", "FileView", "TargetView"]
+
+
+class ExportRequest(BaseModel):
+    """Where the tickets are to be sent."""
+
+    target: str = Field(default="file", description="One of GET /api/export/targets.")
+    options: dict[str, Any] = Field(default={}, description="What the target asks for.")
+
+
+class ExportPayload(BaseModel):
+    """What a run needs to know: which verdict's documents go where."""
+
+    schema_version: int = 1
+    target: str
+    options: dict[str, Any]
+    validation_id: UUID
+    project_key: str | None
+
+
+class ExportSummary(BaseModel):
+    """What was exported."""
+
+    target: str
+    tickets_exported: int
+    files: int = Field(description="Files to download.")
+    manual_fixes: list[str] = Field(description="What a person has to mend by hand.")
+
+
+class TargetView(BaseModel):
+    """One place tickets can be sent to."""
+
+    name: str
+    summary: str
+
+
+class FileView(BaseModel):
+    """One file of an export."""
+
+    name: str
+    media_type: str
+    size: int = Field(description="Bytes.")

@@ -1,0 +1,385 @@
+"""The converter keeps every word and always yields a document that Jira's schema takes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tests.plugins.adf_validation.official import (
+    SPEC_DIR,
+    needs_official_schema,
+    official_schema,
+)
+from ticketgen_adf_validation.checking import check_document
+from ticketgen_adf_validation.converting import markdown_to_adf
+
+TRICKY = {
+    "empty": "",
+    "blank": " \n\t\n",
+    "heading in a list": "- # Title\n- ## Second\n\n  text",
+    "heading in a quote": "> # Title\n> body",
+    "table in a quote": "> | a | b |\n> |---|---|\n> | 1 | **2** |",
+    "table in a list": "- x\n\n  | a | b |\n  |---|---|\n  | 1 | `2` |",
+    "quote in a quote": "> one\n> > two\n> > > three",
+    "quote in a list": "1. a\n   > b\n   > - c",
+    "rule in a list": "- a\n\n  ---\n\n  b",
+    "rule in a quote": "> a\n>\n> ---\n>\n> b",
+    "tasks in a quote": "> - [ ] a\n> - [x] b\n>   - [ ] c",
+    "mixed tasks": "- [ ] a\n- plain\n- [X] b",
+    "task with paragraphs": "- [ ] a\n\n  more\n\n  ```\n  code\n  ```",
+    "nested tasks": "- [ ] a\n  - [x] b\n    - [ ] c\n- [ ] d",
+    "tasks in an ordered list": "1. [ ] a\n2. [x] b",
+    "empty items": "-\n- \n1.\n",
+    "an item that is a list": "- - - deep",
+    "code in strong": "**a `b` c** [`d`](https://e.example) ~~*`f`*~~",
+    "all marks": "***~~[all](https://a.example 'title')~~***",
+    "empty link": "[](https://a.example) x",
+    "unsafe links": "[a](javascript:alert(1)) [b](ftp://c.example/d) [e](#f) [g](/h)",
+    "images": "![alt](https://a.example/i.png) ![](b.png) [![x](https://y.example)](https://z.example)",
+    "image in an image": "![a ![b](https://b.example/c.png) d](https://e.example/f.png)",
+    "image with marks": "![a **b** `c` [d](https://e.example)](https://f.example)",
+    "raw html": "<script>alert(1)</script>\n\n<b>bold</b> &amp; &lt; &nbsp;\n\n<!-- c -->",
+    "hard breaks": "a  \nb\\\nc\nd\n\n# h\\\n",
+    "escaped pipes": "| a \\| b | `c \\| d` |\n|---|---|\n|  | x |\n| y |",
+    "surplus cells": "| a |\n|---|\n| b | c | **d** |",
+    "surplus cells in a quote": "> | a |\n> |---|\n> | b | c |",
+    "empty code": "```\n```\n\n```php\n\n```\n\n    indented",
+    "code with a language": "```yaml title=x\na: 1\n```",
+    "control characters": "a\x00b \ud800 c\udfff &#0; &#xD800; \x1b \u2028",
+    "reference definitions": "[Note]: something important\n\n[a][Note]",
+    "deep quotes": ">" * 300 + " bottom",
+    "deep lists": "".join("  " * depth + f"- level{depth}\n" for depth in range(80)),
+    "many brackets": "[" * 400 + "x" + "]" * 400 + "(" * 50,
+    "nested images": "![" * 60 + "x" + "](u)" * 60,
+    "stars": "*" * 500 + "a" + "_" * 500,
+    "ordered start": "7. seven\n8. eight\n\n0. zero",
+    "carriage returns": "a\r\nb\r\rc\r\n| x |\r\n|---|\r\n| 1 | 2 |\r\n",
+    "mail and bare links": "mail me@a.example or https://a.example/b_c?d=1&e=2. See README.md.",
+    "emoji": "😀 **é** ￼ \U0010ffff",
+    "formula": "=SUM(A1) +1 -1 @x",
+}
+
+# The same reading of Markdown as the converter's, set up on its own, so that a text lost by the
+# converter cannot also be lost by its judge.
+JUDGE = MarkdownIt("gfm-like", {"html": False, "maxNesting": 60}).disable("reference")
+assert JUDGE.linkify is not None
+JUDGE.linkify.set({"fuzzy_link": False})
+
+
+def shown_words(markdown: str) -> list[str]:
+    """The runs of characters between spaces that a reader of the rendered Markdown sees.
+
+    They are those of markdown-it's own tokens: texts, code, and the descriptions of images. Only
+    the marker of a task (`[ ]`, `[x]`) is no word.
+    """
+    words: list[str] = []
+    previous: list[str] = []
+    for token in JUDGE.parse(re.sub("[\x00\ud800-\udfff]", "\ufffd", markdown)):
+        if token.type in {"fence", "code_block"}:
+            words += token.content.split()
+        elif token.type == "inline":
+            text = "".join(texts(token.children or ()))
+            if previous[-2:] == ["list_item_open", "paragraph_open"]:
+                text = re.sub(r"^\[[ xX]\]\s+(?=\S)", "", text)
+            words += text.split()
+        previous.append(token.type)
+    return words
+
+
+def texts(tokens: Sequence[Token]) -> Iterator[str]:
+    for token in tokens:
+        if token.type in {"softbreak", "hardbreak"}:
+            yield " "
+        elif token.type == "image":
+            yield "".join(texts(token.children or ())) + " "
+        elif token.type == "link_close" or (token.type == "link_open"):
+            yield ""
+        else:
+            yield token.content
+
+
+def nodes_of(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield document
+    for child in document.get("content", ()):
+        yield from nodes_of(child)
+
+
+def text_of(node: dict[str, Any]) -> str:
+    """The text of a document, its blocks and breaks set apart by a space."""
+    if node["type"] == "text":
+        return str(node["text"])
+    inline = "".join(text_of(child) for child in node.get("content", ()))
+    return inline if node["type"] in {"listItem", "doc"} else f" {inline} "
+
+
+def first_lost_word(markdown: str, document: dict[str, Any]) -> str | None:
+    """The first word of the Markdown that the document does not hold at its place."""
+    text, position = text_of(document), 0
+    for word in shown_words(markdown):
+        found = text.find(word, position)
+        if found < 0:
+            return word
+        position = found + len(word)
+    return None
+
+
+def assert_sound(markdown: str) -> None:
+    document = markdown_to_adf(markdown)
+
+    findings = [
+        finding
+        for finding in check_document(document)
+        if finding.rule not in {"adf_validation.empty_document", "adf_validation.too_long"}
+    ]
+    assert findings == []
+    assert first_lost_word(markdown, document) is None
+    assert_tidy(document)
+    json.dumps(document).encode()
+    if OFFICIAL is not None:
+        assert [error.message for error in OFFICIAL.iter_errors(document)] == []
+
+
+OFFICIAL = official_schema() if SPEC_DIR is not None else None
+
+
+def assert_tidy(document: dict[str, Any]) -> None:
+    for node in nodes_of(document):
+        content = node.get("content", [])
+        assert all(child.get("text") != "" for child in content)
+        assert not any(
+            left["type"] == right["type"] == "text" and left.get("marks") == right.get("marks")
+            for left, right in pairwise(content)
+        )
+
+
+@pytest.mark.parametrize("markdown", TRICKY.values(), ids=TRICKY.keys())
+def test_tricky_markdown_becomes_a_valid_document_without_losing_a_word(markdown: str) -> None:
+    assert_sound(markdown)
+
+
+@needs_official_schema
+def test_the_judge_of_these_tests_refuses_what_is_wrong() -> None:
+    wrong = {"version": 1, "type": "doc", "content": [{"type": "listItem", "content": []}]}
+
+    assert not official_schema().is_valid(wrong)
+
+
+WORDS = st.text(alphabet="abcxyz019 _*`~[]()!<>&|#-+.:/\\=@é😀\n", min_size=1, max_size=24)
+LINES = st.one_of(
+    WORDS.map(lambda text: text.replace("\n", " ")),
+    st.sampled_from(
+        [
+            "plain words",
+            "**strong *both* `code`**",
+            "~~gone~~ and `a | b`",
+            "[text](https://a.example/b 'title') and [bad](javascript:x)",
+            "![image](https://a.example/i.png) https://bare.example",
+            "[ ] open",
+            "[x] **done**",
+            "line one\\\nline two",
+            "<b>html</b> &amp; x",
+        ]
+    ),
+)
+
+
+def quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.split("\n"))
+
+
+def listed(items: list[str], bullet: str) -> str:
+    indent = " " * (len(bullet) + 1)
+    return "\n".join(f"{bullet} " + item.replace("\n", f"\n{indent}") for item in items)
+
+
+def tabled(rows: list[list[str]]) -> str:
+    head, *body = ([cell.replace("\n", " ") for cell in row] for row in rows)
+    rule = ["---"] * len(head)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *body))
+
+
+def grown(blocks: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    many = st.lists(blocks, min_size=1, max_size=3)
+    return st.one_of(
+        many.map("\n\n".join),
+        blocks.map(quoted),
+        st.builds(listed, many, st.sampled_from(["-", "*", "3.", "- [ ]", "- [x]"])),
+    )
+
+
+BLOCKS = st.recursive(
+    st.one_of(
+        LINES,
+        st.builds(lambda level, text: "#" * level + " " + text, st.integers(1, 6), LINES),
+        st.builds(
+            lambda text, word: f"```{word}\n{text}\n```", WORDS, st.sampled_from(["", "php"])
+        ),
+        st.lists(st.lists(LINES, min_size=1, max_size=3), min_size=1, max_size=4).map(tabled),
+        st.just("---"),
+    ),
+    grown,
+    max_leaves=12,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(BLOCKS)
+def test_composed_markdown_becomes_a_valid_document_without_losing_a_word(markdown: str) -> None:
+    assert_sound(markdown)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.text(max_size=300), st.text(alphabet="-*> \n[]x`|#1.\t", max_size=200)))
+@example("\ud800")
+def test_any_text_at_all_becomes_a_valid_document_without_losing_a_word(markdown: str) -> None:
+    assert_sound(markdown)
+
+
+def only_block(markdown: str) -> dict[str, Any]:
+    content = markdown_to_adf(markdown)["content"]
+    assert len(content) == 1
+    return dict(content[0])
+
+
+def test_a_heading_keeps_its_level() -> None:
+    block = only_block("### Fields")
+
+    assert block == {
+        "type": "heading",
+        "attrs": {"level": 3},
+        "content": [{"type": "text", "text": "Fields"}],
+    }
+
+
+def test_a_heading_in_a_list_item_is_a_strong_paragraph() -> None:
+    block = only_block("- # Fields `id`")
+
+    strong = {"type": "text", "text": "Fields ", "marks": [{"type": "strong"}]}
+    code = {"type": "text", "text": "id", "marks": [{"type": "code"}]}
+    assert block["content"][0]["content"] == [{"type": "paragraph", "content": [strong, code]}]
+
+
+def test_a_table_has_header_cells_and_empty_cells_hold_an_empty_paragraph() -> None:
+    block = only_block("| Name | Type |\n|---|---|\n| a \\| b |  |")
+
+    header, row = block["content"]
+    assert [cell["type"] for cell in header["content"]] == ["tableHeader", "tableHeader"]
+    assert row["content"][0]["content"][0]["content"] == [{"type": "text", "text": "a | b"}]
+    assert row["content"][1]["content"] == [{"type": "paragraph", "content": []}]
+
+
+def test_surplus_cells_of_a_row_move_into_its_last_cell() -> None:
+    block = only_block("| a |\n|---|\n| b | c | **d** |")
+
+    cell = block["content"][1]["content"][0]
+    assert text_of(cell).split() == ["b", "|", "c", "|", "d"]
+
+
+def test_a_table_that_opens_a_list_item_has_no_word_twice() -> None:
+    block = only_block("- | a | b |\n  |---|---|\n  | 1 | 2 |")
+
+    assert text_of(block).split() == ["a", "|", "b", "1", "|", "2"]
+
+
+def test_a_list_of_tasks_is_a_task_list_with_ids_of_their_own() -> None:
+    block = only_block("- [ ] write\n- [x] **read**")
+
+    assert block["type"] == "taskList"
+    assert [item["attrs"]["state"] for item in block["content"]] == ["TODO", "DONE"]
+    ids = [block["attrs"]["localId"], *(item["attrs"]["localId"] for item in block["content"])]
+    assert len(set(ids)) == len(ids)
+    assert block["content"][0]["content"] == [{"type": "text", "text": "write"}]
+
+
+def test_tasks_where_no_task_list_may_stand_are_bullets_with_boxes() -> None:
+    block = only_block("> - [ ] write\n> - [x] read")
+
+    bullets = block["content"][0]
+    assert bullets["type"] == "bulletList"
+    assert [text_of(item).strip() for item in bullets["content"]] == ["☐ write", "☑ read"]
+
+
+def test_an_ordered_list_begins_where_the_markdown_says() -> None:
+    assert only_block("7. seven")["attrs"] == {"order": 7}
+
+
+def test_code_keeps_its_language_and_its_spaces() -> None:
+    block = only_block("```yaml\n  a: 1\n\n  b: 2\n```")
+
+    assert block["attrs"] == {"language": "yaml"}
+    assert block["content"] == [{"type": "text", "text": "  a: 1\n\n  b: 2"}]
+
+
+def test_code_wears_no_mark_beside_a_link() -> None:
+    block = only_block("**[`id`](https://a.example)**")
+
+    kinds = [mark["type"] for mark in block["content"][0]["marks"]]
+    assert kinds == ["link", "code"]
+
+
+@pytest.mark.parametrize("address", ["ftp://a.example/b", "/node/1", "#top", "tel:123"])
+def test_a_link_to_elsewhere_is_text_with_its_address_in_sight(address: str) -> None:
+    block = only_block(f"see [this]({address}) now")
+
+    assert block["content"] == [{"type": "text", "text": f"see this ({address}) now"}]
+
+
+def test_a_link_that_could_run_code_stays_the_source_it_is() -> None:
+    block = only_block("[a](javascript:alert(1))")
+
+    assert block["content"] == [{"type": "text", "text": "[a](javascript:alert(1))"}]
+
+
+def test_an_image_is_a_link_on_its_description() -> None:
+    block = only_block("![diagram](https://a.example/d.png)")
+
+    link = {"type": "link", "attrs": {"href": "https://a.example/d.png"}}
+    assert block["content"] == [{"type": "text", "text": "diagram", "marks": [link]}]
+
+
+def test_an_image_in_a_link_keeps_its_address_in_sight() -> None:
+    block = only_block("[![logo](https://a.example/l.png)](https://b.example)")
+
+    assert text_of(block).strip() == "logo (https://a.example/l.png)"
+    assert block["content"][0]["marks"][0]["attrs"]["href"] == "https://b.example"
+
+
+def test_a_file_name_does_not_become_a_link() -> None:
+    assert only_block("see README.md and node.body")["content"] == [
+        {"type": "text", "text": "see README.md and node.body"}
+    ]
+
+
+def test_raw_html_is_shown_as_text() -> None:
+    assert text_of(only_block("<img src=x onerror=alert(1)>")).strip() == (
+        "<img src=x onerror=alert(1)>"
+    )
+
+
+def test_what_neither_json_nor_postgres_take_is_replaced() -> None:
+    assert text_of(only_block("a\x00b\ud800c")).strip() == "a\ufffdb\ufffdc"
+
+
+def test_blocks_nested_too_deep_are_shown_as_their_source() -> None:
+    document = markdown_to_adf(">" * 200 + " bottom")
+
+    assert text_of(document).strip() == ">" * 200 + " bottom"
+
+
+def test_a_blank_text_is_a_document_without_content() -> None:
+    assert markdown_to_adf(" \n") == {"version": 1, "type": "doc", "content": []}
+
+
+def test_the_same_markdown_always_becomes_the_same_document() -> None:
+    markdown = TRICKY["nested tasks"]
+
+    assert markdown_to_adf(markdown) == markdown_to_adf(markdown)
