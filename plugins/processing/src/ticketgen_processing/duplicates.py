@@ -1,0 +1,73 @@
+"""What a specification defines more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ticketgen.findings import Finding, Severity
+from ticketgen.provides.component import SheetRow
+from ticketgen.provides.csv_type import CsvType
+from ticketgen_processing.drafts import Draft, usable
+from ticketgen_processing.parsing import shorten
+
+__all__ = ["mark_duplicates", "repeated_rows"]
+
+
+def mark_duplicates(drafts: Iterable[Draft]) -> list[Finding]:
+    """A warning, and a note on the ticket, for every later definition of the same component."""
+    findings: list[Finding] = []
+    first: dict[tuple[str, str, str], Draft] = {}
+    for draft in drafts:
+        earlier = first.setdefault(draft.identity, draft)
+        if earlier is draft or draft.row is None or earlier.row is None:
+            continue
+        place = f"{earlier.row.file}, row {earlier.row.row}"
+        draft.notes.append(f"Also defined in {place}; what refers to it means that one.")
+        column = draft.csv_type.machine_name_column if draft.machine_name else None
+        column = column or draft.csv_type.title_column
+        findings.append(
+            Finding(
+                severity=Severity.WARNING,
+                rule="processing.duplicate",
+                message=f"The same {draft.label.lower()} is defined in {place}.",
+                remedy="Delete one of the rows, or give it a name of its own.",
+                file=draft.row.file,
+                row=draft.row.row,
+                column=draft.row.columns.get(column, column),
+                value=shorten(draft.machine_name or draft.name),
+            )
+        )
+    return findings
+
+
+def repeated_rows(drafts: Iterable[Draft], types: Mapping[str, CsvType]) -> list[Finding]:
+    """A warning for every machine name that one parent has twice, where that is a mistake."""
+    findings: list[Finding] = []
+    for draft in drafts:
+        for type_name, rows in draft.children.items():
+            csv_type = types[type_name]
+            if not csv_type.unique_rows or csv_type.machine_name_column is None:
+                continue
+            first: dict[str, SheetRow] = {}
+            for row in rows:
+                machine_name = usable(row.text(csv_type.machine_name_column))
+                earlier = first.setdefault(machine_name, row)
+                if machine_name and earlier is not row:
+                    findings.append(_repeated(row, earlier, csv_type))
+    return findings
+
+
+def _repeated(row: SheetRow, earlier: SheetRow, csv_type: CsvType) -> Finding:
+    column = csv_type.machine_name_column or csv_type.title_column
+    parent = csv_type.parent.column if csv_type.parent is not None else ""
+    return Finding(
+        severity=Severity.WARNING,
+        rule="processing.duplicate",
+        message=f"“{shorten(row.text(parent))}” has this {csv_type.label.lower()} already, in "
+        f"{earlier.file}, row {earlier.row}.",
+        remedy="Delete one of the rows, or give one of them a machine name of its own.",
+        file=row.file,
+        row=row.row,
+        column=row.columns.get(column, column),
+        value=shorten(row.text(column)),
+    )

@@ -1,0 +1,112 @@
+"""What is said about rows whose parent no sheet defines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ticketgen.findings import Finding, Severity
+from ticketgen.provides.component import SheetRow
+from ticketgen.provides.csv_type import ParentLink
+from ticketgen_processing.drafts import NOT_NAMED, Draft
+from ticketgen_processing.parsing import shorten
+from ticketgen_processing.references import Directory, Entry
+
+__all__ = ["report_strays"]
+
+
+def report_strays(
+    link: ParentLink,
+    directory: Directory,
+    orphanages: Mapping[tuple[str, str], Draft],
+    strays: Mapping[tuple[str, str], Sequence[SheetRow]],
+) -> list[Finding]:
+    """One finding per parent that is not defined, or one alone if its whole sheet is missing."""
+    known = directory.has(link.csv_type)
+    findings: list[Finding] = []
+    for identity, rows in strays.items():
+        orphan = orphanages[identity]
+        hint = None if orphan.name == NOT_NAMED else _hint(directory, link, orphan)
+        candidates = directory.find(link.csv_type, orphan.name).indexes
+        if not orphan.notes and candidates:
+            orphan.notes.append(
+                f"“{shorten(orphan.name)}” is the name of {len(candidates)} components; the rows "
+                "that do not say which of them they mean are gathered here."
+            )
+        elif not orphan.notes:
+            orphan.notes.append(_undefined_note(orphan, hint=hint, known=known))
+        if known or not findings:
+            finding = (
+                _unclear_finding(rows[0], link, orphan, [directory.entries[i] for i in candidates])
+                if candidates
+                else _parent_finding(rows[0], link, orphan, hint=hint, known=known)
+            )
+            findings.append(finding)
+    return findings
+
+
+def _hint(directory: Directory, link: ParentLink, orphan: Draft) -> str | None:
+    return directory.suggestion((link.csv_type,), orphan.name, qualifier=orphan.qualifier)
+
+
+def _undefined_note(draft: Draft, *, hint: str | None, known: bool) -> str:
+    label = draft.label.lower()
+    if draft.name == NOT_NAMED:
+        return f"The rows below name no {label}; nothing of them was left out."
+    meant = f" Did the sheet mean “{shorten(hint)}”?" if hint else ""
+    where = "is not defined in its sheet" if known else "is defined in none of the files"
+    return (
+        f"The {label} “{shorten(draft.name)}” {where}, so this ticket has no configuration of "
+        f"its own; the rows that name it are gathered here.{meant}"
+    )
+
+
+def _unclear_finding(
+    row: SheetRow, link: ParentLink, orphan: Draft, candidates: Sequence[Entry]
+) -> Finding:
+    labels = " or ".join(f"“{shorten(entry.label)}”" for entry in candidates[:3])
+    return Finding(
+        severity=Severity.ERROR,
+        rule="processing.parent",
+        message=f"“{shorten(orphan.name)}” is the name of {len(candidates)} components; the rows "
+        "that name it got a ticket of their own.",
+        remedy=f"Say which one is meant, for example {labels}.",
+        file=row.file,
+        row=row.row,
+        column=row.columns.get(link.column, link.column),
+        value=shorten(orphan.name),
+    )
+
+
+def _parent_finding(
+    row: SheetRow, link: ParentLink, orphan: Draft, *, hint: str | None, known: bool
+) -> Finding:
+    label, name = orphan.label.lower(), shorten(orphan.name)
+    column = row.columns.get(link.column, link.column)
+    if not known:
+        return Finding(
+            severity=Severity.WARNING,
+            rule="processing.missing_sheet",
+            message=f"None of the files defines a {label}, but this one names “{name}” and others.",
+            remedy=f"Upload the {orphan.csv_type.name.replace('_', ' ')} sheet as well.",
+            file=row.file,
+            row=row.row,
+            column=column,
+            value=name,
+        )
+    if orphan.name == NOT_NAMED:
+        message = f"The row names no {label}; such rows are gathered on a ticket of their own."
+        remedy = f"Fill in “{column}”."
+    else:
+        message = f"No sheet defines the {label} “{name}”; its rows got a ticket of their own."
+        remedy = f"Write “{shorten(hint)}” if that is meant; else define" if hint else "Define"
+        remedy = f"{remedy} “{name}” in the {orphan.csv_type.name.replace('_', ' ')} sheet."
+    return Finding(
+        severity=Severity.ERROR,
+        rule="processing.parent",
+        message=message,
+        remedy=remedy,
+        file=row.file,
+        row=row.row,
+        column=column,
+        value=shorten(row.text(link.column)),
+    )

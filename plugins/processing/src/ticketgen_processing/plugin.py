@@ -1,0 +1,40 @@
+"""What the plugin contributes."""
+
+from __future__ import annotations
+
+from ticketgen import Plugin, hookimpl
+from ticketgen_processing.api import router
+from ticketgen_processing.csv_types import CSV_TYPES
+from ticketgen_processing.errors import (
+    EditedTicketsError,
+    NoTicketsError,
+    NoUploadsError,
+    UnknownWriterError,
+    UnreadableUploadError,
+)
+from ticketgen_processing.inspecting import CSV_INSPECTOR
+from ticketgen_processing.service import ProcessingService
+from ticketgen_processing.tasks import GENERATE_TICKETS
+from ticketgen_processing.writing import TEMPLATE_WRITER
+
+__all__ = ["ticketgen_plugin"]
+
+
+@hookimpl
+def ticketgen_plugin() -> Plugin:
+    """Generation of tickets, the sheet types it knows, and the template writer."""
+    return Plugin(
+        name="processing",
+        summary="Turns specification sheets into tickets.",
+        tasks=(GENERATE_TICKETS,),
+        router=router,
+        service=ProcessingService,
+        provides=(*CSV_TYPES, CSV_INSPECTOR, TEMPLATE_WRITER),
+        errors=(
+            EditedTicketsError,
+            NoTicketsError,
+            NoUploadsError,
+            UnknownWriterError,
+            UnreadableUploadError,
+        ),
+    )

@@ -1,0 +1,45 @@
+"""What a generation is asked, what it is stored as, and what it answers."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from ticketgen import Finding
+
+__all__ = ["FindingsReport", "GeneratePayload", "GenerateRequest", "GenerateSummary"]
+
+
+class GenerateRequest(BaseModel):
+    """How the tickets are to be generated."""
+
+    replace_edited: bool = Field(
+        default=False, description="Generate anew although tickets were edited; edits are lost."
+    )
+
+
+class GeneratePayload(BaseModel):
+    """What a run needs to know beside the uploads, which it reads itself."""
+
+    schema_version: int = 1
+    writer: str
+    project_name: str
+    description: str
+
+
+class GenerateSummary(BaseModel):
+    """What was generated."""
+
+    tickets_generated: int
+    groups: dict[str, int] = Field(description="Entity group to number of tickets.")
+    files: dict[str, int] = Field(description="File to number of rows that reached a ticket.")
+    errors: int = Field(description="Findings with severity error; they stop nothing.")
+    warnings: int
+    dependencies: int
+
+
+class FindingsReport(BaseModel):
+    """Everything worth a look in the sheets, by file and row."""
+
+    errors: int
+    warnings: int
+    findings: list[Finding]
