@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -23,22 +23,31 @@ def redact(text: str) -> str:
     return _URL_PASSWORD.sub(r"\1…@", _SECRET.sub(r"\1…", text))
 
 
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(item) for item in value]
+    return value
+
+
 def _redacting(
     _logger: object, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = redact(value)
+        # What the formatter itself puts in is gone or rendered before the line is written.
+        if not key.startswith("_") and key != "exc_info":
+            event[key] = _redacted(value)
     return event
 
 
-class _Redacting(logging.Filter):
-    """Removes secrets from what libraries log, uvicorn's request lines among them."""
+class _RedactingFormatter(structlog.stdlib.ProcessorFormatter):
+    """Looks at the finished line once more: a traceback quotes what was called with a secret."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redact(record.getMessage())
-        record.args = None
-        return True
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def configure_logs(settings: Settings) -> None:
@@ -68,12 +77,11 @@ def configure_logs(settings: Settings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _RedactingFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
             foreign_pre_chain=shared,
         )
     )
-    handler.addFilter(_Redacting())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
@@ -81,6 +89,5 @@ def configure_logs(settings: Settings) -> None:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    logging.getLogger("arq.worker").setLevel(logging.WARNING)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    for name in ("uvicorn.access", "arq.worker", "alembic", "httpx2"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ticketgen.database import Base, new_id, words
 from ticketgen.errors import ErrorCategory, TicketgenError
+from ticketgen.storable import storable, storable_text
 
 __all__ = ["Failure", "list_failures", "record_failure"]
 
@@ -51,7 +52,7 @@ async def record_failure(
     task_id: UUID | None = None,
     attempt: int | None = None,
 ) -> Failure:
-    """Store an error as a row of the caller's transaction."""
+    """Store an error as a row of the caller's transaction, whatever characters are in it."""
     failure = Failure(
         session_id=session_id,
         task_id=task_id,
@@ -59,22 +60,26 @@ async def record_failure(
         error_category=error.category,
         severity=severity,
         operation_stage=operation_stage[:100],
-        code=error.code,
-        user_message=error.message,
-        recovery_actions=list(error.recovery_actions),
-        technical_details=error.technical_details,
+        code=storable_text(error.code)[:100],
+        user_message=storable_text(error.message),
+        recovery_actions=storable(error.recovery_actions),
+        technical_details=storable(error.technical_details),
     )
     db.add(failure)
     await db.flush()
     return failure
 
 
-async def list_failures(db: AsyncSession, *, session_id: UUID) -> list[Failure]:
+async def list_failures(
+    db: AsyncSession, *, session_id: UUID, limit: int = 100, offset: int = 0
+) -> list[Failure]:
     """The failures of a session, newest first."""
     return list(
         await db.scalars(
             select(Failure)
             .where(Failure.session_id == session_id)
             .order_by(Failure.created_at.desc(), Failure.id.desc())
+            .limit(limit)
+            .offset(offset)
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -44,14 +44,18 @@ async def requeue_runs_of_dead_workers(
 
 
 async def undelivered_runs(
-    db: AsyncSession, *, overdue: timedelta, limit: int = 500
+    db: AsyncSession, *, task_types: Collection[str], overdue: timedelta, limit: int = 500
 ) -> list[TaskRun]:
-    """Queued runs that should have been claimed `overdue` ago, the longest waiting first."""
+    """Queued runs of these types that should have been claimed `overdue` ago, the oldest first.
+
+    Others are left out here and not later, where they would use up the limit for ever.
+    """
     return list(
         await db.scalars(
             select(TaskRun)
             .where(
                 TaskRun.state == RunState.QUEUED,
+                TaskRun.task_type.in_(task_types),
                 TaskRun.available_at < func.clock_timestamp() - overdue,
             )
             .order_by(TaskRun.available_at)
@@ -60,11 +64,14 @@ async def undelivered_runs(
     )
 
 
-async def next_delivery(db: AsyncSession, run_id: UUID) -> int | None:
-    """Count one more delivery of a queued run; None if it is queued no longer."""
+async def next_delivery(db: AsyncSession, run_id: UUID, *, after: int) -> int | None:
+    """Count one more delivery of a queued run.
+
+    None if it is queued no longer, or somebody has made another delivery since number `after`.
+    """
     return await db.scalar(
         update(TaskRun)
-        .where(TaskRun.id == run_id, TaskRun.state == RunState.QUEUED)
+        .where(TaskRun.id == run_id, TaskRun.state == RunState.QUEUED, TaskRun.delivery == after)
         .values(delivery=TaskRun.delivery + 1)
         .returning(TaskRun.delivery)
         .execution_options(synchronize_session=False)

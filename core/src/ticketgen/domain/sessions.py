@@ -99,9 +99,16 @@ async def lock_session(db: AsyncSession, session_id: UUID) -> WorkSession:
     return session
 
 
-async def list_sessions(db: AsyncSession, *, owner_id: UUID | None) -> list[WorkSession]:
+async def list_sessions(
+    db: AsyncSession, *, owner_id: UUID | None, limit: int = 100, offset: int = 0
+) -> list[WorkSession]:
     """Sessions of one owner, or of everybody, the latest changed first."""
-    query = select(WorkSession).order_by(WorkSession.updated_at.desc(), WorkSession.id)
+    query = (
+        select(WorkSession)
+        .order_by(WorkSession.updated_at.desc(), WorkSession.id)
+        .limit(limit)
+        .offset(offset)
+    )
     if owner_id is not None:
         query = query.where(WorkSession.owner_id == owner_id)
     return list(await db.scalars(query))

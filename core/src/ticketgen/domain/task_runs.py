@@ -19,6 +19,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     ForeignKey,
     Index,
     String,
@@ -116,9 +117,10 @@ class TaskRun(Base):
     )
     retry_count: Mapped[int] = mapped_column(default=0)
     """Retries by hand before this one; automatic tries are not counted here."""
-    progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    progress: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     """The last progress that was stored: `percentage`, `stage`, `details`."""
-    result_summary: Mapped[dict[str, Any] | None]
+    result_summary: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """As the handler returned it; JSON and not JSONB, which would lose the order of members."""
     error: Mapped[dict[str, Any] | None]
     """The last failure: `error_id`, `error_category`, `code`, `user_message`, …"""
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

@@ -104,8 +104,10 @@ async def authenticate(db: AsyncSession, secret: str) -> User:
             recovery_actions=["Ask an administrator for a new token (`ticketgen tokens create`)."],
         )
     user, token = row
-    await db.execute(
-        update(ApiToken)
+    # Skipping a locked row: another request of the same token is noting it, in a transaction
+    # that may last as long as an upload, and nobody should wait for that.
+    noted = (
+        select(ApiToken.id)
         .where(
             ApiToken.id == token.id,
             or_(
@@ -113,6 +115,11 @@ async def authenticate(db: AsyncSession, secret: str) -> User:
                 ApiToken.last_used_at < now - timedelta(minutes=1),
             ),
         )
+        .with_for_update(skip_locked=True)
+    )
+    await db.execute(
+        update(ApiToken)
+        .where(ApiToken.id.in_(noted.scalar_subquery()))
         .values(last_used_at=now)
         .execution_options(synchronize_session=False)
     )

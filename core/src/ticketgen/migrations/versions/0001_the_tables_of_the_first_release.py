@@ -198,8 +198,8 @@ def upgrade() -> None:
         sa.Column("lineage_id", sa.Uuid(), nullable=False),
         sa.Column("retry_of", sa.Uuid(), nullable=True),
         sa.Column("retry_count", sa.Integer(), nullable=False),
-        sa.Column("progress", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("result_summary", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("progress", sa.JSON(), nullable=False),
+        sa.Column("result_summary", sa.JSON(), nullable=True),
         sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column(
             "created_at",

@@ -1,0 +1,7 @@
+"""`python -m ticketgen`: the command line."""
+
+from __future__ import annotations
+
+from ticketgen.cli import main
+
+main()

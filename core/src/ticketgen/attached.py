@@ -1,0 +1,31 @@
+"""The settings of the environment, completed by the servers of a running `ticketgen up`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ticketgen.embedded import attach
+from ticketgen.errors import ConfigurationError
+from ticketgen.settings import Settings, load_settings
+
+__all__ = ["attached_settings"]
+
+
+def attached_settings(**overrides: Any) -> Settings:
+    """Settings with a database and a Redis: those of the environment, else those of `up`.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or neither says where the servers are.
+    """
+    settings = load_settings(**overrides)
+    missing = [name for name in ("database_url", "redis_url") if not getattr(settings, name)]
+    if not missing:
+        return settings
+    endpoint = attach(settings.data_dir)
+    if endpoint is None:
+        names = " and ".join(f"TICKETGEN_{name.upper()}" for name in missing)
+        raise ConfigurationError(
+            f"No servers: {names} unset, and no `ticketgen up` is running in {settings.data_dir}.",
+            recovery_actions=[f"Start `ticketgen up` in another terminal, or set {names}."],
+        )
+    return settings.model_copy(update={name: getattr(endpoint, name) for name in missing})

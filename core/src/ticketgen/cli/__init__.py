@@ -1,0 +1,39 @@
+"""`ticketgen`: the commands of users and operators."""
+
+from __future__ import annotations
+
+import typer
+
+from ticketgen.cli import api, db, demo, doctor, plugins, streams, tokens, up, users
+from ticketgen.cli.console import fail
+from ticketgen.errors import TicketgenError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="ticketgen",
+    help="Turns the specification sheets of a Drupal site into validated Jira tickets.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("up")(up.up)
+app.command("api")(api.api)
+app.command("doctor")(doctor.doctor)
+app.command("stream-pass")(streams.stream_pass)
+app.add_typer(plugins.app, name="plugins")
+app.add_typer(db.app, name="db")
+app.add_typer(users.app, name="users")
+app.add_typer(tokens.app, name="tokens")
+
+
+def main() -> None:
+    """Run the command line; expected errors end it with a message, not a traceback."""
+    try:
+        app()
+    except TicketgenError as error:
+        try:
+            fail(error)
+        except typer.Exit as ending:
+            raise SystemExit(ending.exit_code) from None

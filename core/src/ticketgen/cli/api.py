@@ -1,0 +1,88 @@
+"""`ticketgen api`: serves the API."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from ticketgen.api.app import create_app
+from ticketgen.attached import attached_settings
+from ticketgen.cli.console import run
+from ticketgen.cli.parent import end_with_parent
+from ticketgen.errors import ConfigurationError
+from ticketgen.logs import configure_logs
+from ticketgen.migrations import require_current_schema
+from ticketgen.runtime import build_runtime
+from ticketgen.settings import Settings
+
+__all__ = ["api", "listen"]
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigurationError: the address is taken, or not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise ConfigurationError(
+            f"The API cannot listen on {host}:{port}: {error.strerror}.",
+            recovery_actions=["Choose another port with --port or TICKETGEN_API_PORT."],
+        ) from None
+    bound.set_inheritable(True)
+    return bound
+
+
+def api(
+    host: Annotated[str | None, typer.Option(help="Address to bind to.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to bind to.")] = None,
+    listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Serve the API in one process.
+
+    For several: `uvicorn --factory ticketgen.api.app:app_factory --workers N`.
+    """
+    if with_parent:
+        end_with_parent()
+
+    async def work() -> None:
+        settings = attached_settings()
+        configure_logs(settings)
+        bound = (
+            socket.socket(fileno=listen_fd)
+            if listen_fd is not None
+            else listen(host or settings.api_host, settings.api_port if port is None else port)
+        )
+        await _serve(settings, bound)
+
+    run(work())
+
+
+async def _serve(settings: Settings, bound: socket.socket) -> None:
+    runtime = build_runtime(settings, application_name="ticketgen-api")
+    try:
+        await require_current_schema(runtime.engine)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(runtime),
+                log_config=None,
+                access_log=False,
+                ws_per_message_deflate=False,
+                ws_ping_interval=20,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        await asyncio.shield(server.serve(sockets=[bound]))
+    finally:
+        await runtime.close()

@@ -1,0 +1,80 @@
+"""`ticketgen plugins`: what is installed, what it adds, and why something is not in use."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ticketgen.api.routes.plugins import PluginView, describe
+from ticketgen.cli.console import fail, out
+from ticketgen.discovery import PluginStatus
+from ticketgen.errors import TicketgenError
+from ticketgen.registry import load_registry
+from ticketgen.settings import load_settings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="The installed plugins.", invoke_without_command=True)
+
+_COLOURS = {
+    PluginStatus.ACTIVE: "green",
+    PluginStatus.DISABLED: "yellow",
+    PluginStatus.INCOMPATIBLE: "red",
+    PluginStatus.FAILED: "red",
+}
+
+
+@app.callback()
+def list_plugins(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List every installed plugin; ends with 1 if one is broken."""
+    if context.invoked_subcommand is not None:
+        return
+    try:
+        # A listing must show a broken required plugin, not stop at it.
+        settings = load_settings(required_plugins=(), strict_plugins=False)
+        found = [describe(plugin) for plugin in load_registry(settings).plugins]
+    except TicketgenError as error:
+        fail(error)
+    if as_json:
+        typer.echo(json.dumps([view.model_dump(mode="json") for view in found], indent=2))
+    else:
+        _print(found)
+    if any(view.status in {PluginStatus.FAILED, PluginStatus.INCOMPATIBLE} for view in found):
+        raise typer.Exit(1)
+
+
+def _print(found: list[PluginView]) -> None:
+    for view in found:
+        colour = _COLOURS[view.status]
+        out.print(
+            f"[bold]{view.name}[/bold]  {view.distribution} {view.version}  "
+            f"[{colour}]{view.status}[/{colour}]  {escape(view.summary)}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        for line in _adds(view):
+            out.print(f"  {escape(line)}", soft_wrap=True, highlight=False)
+    if not found:
+        out.print("No plugin is installed.")
+
+
+def _adds(view: PluginView) -> list[str]:
+    if view.problems:
+        return [f"{item.phase}: {item.message} → {item.remedy}" for item in view.problems]
+    kinds: dict[str, list[str]] = {}
+    for value in view.provides:
+        kind, _, name = value.partition(" ")
+        kinds.setdefault(kind, []).append(name)
+    return [
+        *(f"task {name}" for name in view.tasks),
+        *(f"schedule {item}" for item in view.schedules),
+        *(f"route {item}" for item in view.routes),
+        *(f"channel {item}" for item in view.channels),
+        *(f"{kind}: {', '.join(names)}" for kind, names in kinds.items()),
+    ]
