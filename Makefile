@@ -1,0 +1,41 @@
+# Every target works in the virtual environment VENV, which `make install` makes.
+VENV ?= .venv
+BIN := $(VENV)/bin
+MEMBERS := core plugins/processing plugins/adf_validation plugins/export plugins/cleanup
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format types contracts check docs
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: ## Install everything for development, members editable
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet '.[test]'
+	$(BIN)/pip install --quiet --no-deps $(MEMBERS:%=-e %)
+	$(BIN)/pre-commit install
+
+demo: ## Run the main job on the sample specification
+	$(BIN)/ticketgen demo
+
+test: ## Run all tests, on real servers that the suite starts itself
+	$(BIN)/python -m pytest
+
+lint: ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: ## Format, and mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: ## Check types, strictly
+	$(BIN)/mypy
+
+contracts: ## Check who may import whom
+	$(BIN)/lint-imports
+
+docs: ## Write the reference pages anew from the code
+	$(BIN)/python docs/reference/build.py
+
+check: test lint types contracts ## What CI runs, in the same order
