@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ticketgen.cli.console import out, run
 from ticketgen.domain import audit
-from ticketgen.domain.users import Role, create_user, list_users
+from ticketgen.domain.users import Role, create_user, disable_user, list_users
 from ticketgen.runtime import open_runtime
 
 __all__ = ["app"]
@@ -40,9 +40,27 @@ def list_all() -> None:
     async def work() -> None:
         async with open_runtime() as runtime, runtime.unit_of_work() as unit:
             found = await list_users(unit.db)
-        table = Table("Name", "Role", "Since")
+        table = Table("Name", "Role", "Since", "State")
         for user in found:
-            table.add_row(user.name, user.role, f"{user.created_at:%Y-%m-%d}")
+            table.add_row(
+                user.name,
+                user.role,
+                f"{user.created_at:%Y-%m-%d}",
+                "revoked" if user.disabled_at else "good",
+            )
         out.print(table)
+
+    run(work())
+
+
+@app.command()
+def revoke(name: Annotated[str, typer.Argument(help="Whom to shut out.")]) -> None:
+    """Shut a user out, with every token of theirs; their sessions stay and can be handed over."""
+
+    async def work() -> None:
+        async with open_runtime() as runtime, runtime.unit_of_work() as unit:
+            user = await disable_user(unit.db, name)
+            audit.record(unit.db, "user.revoked", subject=user.id, details={"name": name})
+        out.print(f"Revoked {name}.")
 
     run(work())

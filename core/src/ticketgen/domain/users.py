@@ -10,10 +10,10 @@ from sqlalchemy import String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ticketgen.database import Base, new_id, words
+from ticketgen.database import Base, database_time, new_id, words
 from ticketgen.errors import ConflictError, NotFoundError
 
-__all__ = ["Role", "User", "create_user", "get_user_by_name", "list_users"]
+__all__ = ["Role", "User", "create_user", "disable_user", "get_user_by_name", "list_users"]
 
 
 class Role(StrEnum):
@@ -78,3 +78,15 @@ async def get_user_by_name(db: AsyncSession, name: str) -> User:
 async def list_users(db: AsyncSession) -> list[User]:
     """Everybody, by name."""
     return list(await db.scalars(select(User).order_by(User.name)))
+
+
+async def disable_user(db: AsyncSession, name: str) -> User:
+    """Shut a user out from now on, with every token; what they made stays.
+
+    Raises:
+        NotFoundError: there is no such user.
+    """
+    user = await get_user_by_name(db, name)
+    if user.disabled_at is None:
+        user.disabled_at = await database_time(db)
+    return user
