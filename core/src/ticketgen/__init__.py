@@ -11,9 +11,12 @@ A plugin is a package with one entry point; its module returns one value::
 * `Plugin`, `Task`, `Schedule` and their parts say what the plugin contributes.
 * `TaskContext` is what a running handler gets; `StartContext` what a start is validated with;
   `Starter` what a service starts tasks through.
+* `Finding` and `Blocker` are what checks and gates answer; `Duration` and `Names` are types for
+  the fields of a plugin's settings.
 * `hookimpl` marks a hook; the hooks are the methods of `ticketgen.plugin.Hooks`.
 * `ticketgen.domain` has the shared nouns, `ticketgen.errors` the errors, `ticketgen.provides`
-  the other values a plugin may contribute, `ticketgen.api.deps` what its routes depend on.
+  the other values a plugin may contribute, `ticketgen.api.deps` what its routes depend on,
+  `ticketgen.testing` the kit that proves a plugin before it is shipped.
 
 Everything else may change without notice.
 """
@@ -42,14 +45,17 @@ from ticketgen.plugin import (
     Task,
     hookimpl,
 )
+from ticketgen.settings import Duration, Names
 
 __all__ = [
     "CONTRACT_VERSION",
     "Blocker",
     "Caller",
     "Contributions",
+    "Duration",
     "Exclusivity",
     "Finding",
+    "Names",
     "NoRequest",
     "Plugin",
     "RetryPolicy",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,14 @@ RESERVED_NAMES = frozenset(
 
 RESERVED_VERBS = frozenset({"start", "status", "cancel", "retry", "progress", "events"})
 """First segments under `/api/{task type}` that core mounts for every task."""
+
+_PARTS: Mapping[str, type] = {
+    "tasks": Task,
+    "schedules": Schedule,
+    "provides": object,
+    "errors": object,
+}
+"""The fields of a `Plugin` that hold several values, and what each of these must be."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,48}")
 
@@ -76,13 +85,13 @@ def check_plugin(plugin: object, *, name: str) -> list[Problem]:
                 "Return one ticketgen.Plugin value.",
             )
         ]
-    incompatible = list(_contract_problems(plugin))
-    if incompatible:
-        return incompatible
+    unusable = [*_contract_problems(plugin), *_shape_problems(plugin)]
+    if unusable:
+        return unusable
     return [
         *_name_problems(plugin, name),
         *_task_problems(plugin),
-        *(problem for item in plugin.schedules for problem in _schedule_problems(plugin, item)),
+        *_all_schedule_problems(plugin),
         *_router_problems(plugin),
         *_class_problems(plugin),
     ]
@@ -104,6 +113,20 @@ def _contract_problems(plugin: Plugin) -> Iterator[Problem]:
         )
 
 
+def _shape_problems(plugin: Plugin) -> Iterator[Problem]:
+    for role, kind in _PARTS.items():
+        values = getattr(plugin, role)
+        if not isinstance(values, tuple):
+            yield _problem(f"{role} is {type(values).__name__}, not a tuple", "Give a tuple.")
+            continue
+        for value in values:
+            if not isinstance(value, kind):
+                yield _problem(
+                    f"{value!r} in {role} is no {kind.__name__}",
+                    f"List ticketgen.{kind.__name__} values.",
+                )
+
+
 def _name_problems(plugin: Plugin, name: str) -> Iterator[Problem]:
     if plugin.name != name:
         yield _problem(
@@ -113,14 +136,11 @@ def _name_problems(plugin: Plugin, name: str) -> Iterator[Problem]:
 
 
 def _task_problems(plugin: Plugin) -> Iterator[Problem]:
-    seen: set[str] = set()
+    for name in _repeated(task.name for task in plugin.tasks):
+        yield _problem(f"task type {name!r} is there twice", "Name each type once.")
+    for name in _repeated(task.job_name for task in plugin.tasks):
+        yield _problem(f"job name {name!r} is there twice", "Give each task its own.")
     for task in plugin.tasks:
-        if not isinstance(task, Task):
-            yield _problem(f"{task!r} in tasks is no Task", "List ticketgen.Task values.")
-            continue
-        if task.name in seen:
-            yield _problem(f"task type {task.name!r} is there twice", "Name each type once.")
-        seen.add(task.name)
         if task.name != plugin.name and not re.fullmatch(
             re.escape(plugin.name) + r"\.[a-z][a-z0-9_]*", task.name
         ):
@@ -137,6 +157,10 @@ def _task_problems(plugin: Plugin) -> Iterator[Problem]:
                 f"task {task.name!r} moves stages but has no session",
                 "Remove stages, or make the session its subject.",
             )
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _function_problems(task: str, role: str, function: Callable[..., Any]) -> Iterator[Problem]:
@@ -163,9 +187,15 @@ def _model_problems(task: str, role: str, model: object) -> Iterator[Problem]:
         yield _problem(f"{role} of {task!r} has no JSON schema: {error}", remedy)
 
 
+def _all_schedule_problems(plugin: Plugin) -> Iterator[Problem]:
+    for name in _repeated(schedule.name for schedule in plugin.schedules):
+        yield _problem(f"schedule {name!r} is there twice", "Name each schedule once.")
+    for schedule in plugin.schedules:
+        yield from _schedule_problems(plugin, schedule)
+
+
 def _schedule_problems(plugin: Plugin, schedule: Schedule) -> Iterator[Problem]:
-    tasks = {task.name: task for task in plugin.tasks if isinstance(task, Task)}
-    task = tasks.get(schedule.task)
+    task = {task.name: task for task in plugin.tasks}.get(schedule.task)
     if task is None:
         yield _problem(
             f"schedule {schedule.name!r} starts {schedule.task!r}, no task of this plugin",
@@ -176,11 +206,21 @@ def _schedule_problems(plugin: Plugin, schedule: Schedule) -> Iterator[Problem]:
             f"schedule {schedule.name!r} starts {schedule.task!r}, which needs a session",
             "Give the task Subject.NONE.",
         )
+    elif _needs_telling(task.request):
+        yield _problem(
+            f"schedule {schedule.name!r} starts {schedule.task!r}, whose request has no defaults",
+            "Give every field of the request a default.",
+        )
     if len(schedule.cron.split()) != 5 or not croniter.is_valid(schedule.cron):
         yield _problem(
             f"schedule {schedule.name!r} has no valid cron expression: {schedule.cron!r}",
             "Write minute, hour, day of month, month, day of week, like '30 8 * * *'.",
         )
+
+
+def _needs_telling(request: object) -> bool:
+    fields = getattr(request, "model_fields", {})
+    return any(field.is_required() for field in fields.values())
 
 
 def _router_problems(plugin: Plugin) -> Iterator[Problem]:
@@ -189,6 +229,12 @@ def _router_problems(plugin: Plugin) -> Iterator[Problem]:
     if not isinstance(plugin.router, APIRouter):
         yield _problem("router is no fastapi.APIRouter", "Give an APIRouter, or none.")
         return
+    starts = plugin.router.on_startup or plugin.router.on_shutdown
+    if starts or type(plugin.router.lifespan_context) is not type(APIRouter().lifespan_context):
+        yield _problem(
+            "router has a lifespan of its own",
+            "Remove it: one that raises would end the host.",
+        )
     for route in plugin.router.routes:
         if not isinstance(route, APIRoute | APIWebSocketRoute):
             yield _problem(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -13,7 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ticketgen.database import SessionFactory, database_time
+from ticketgen.database import SessionFactory, connected_session, database_time
 from ticketgen.domain.run_steps import load_step, save_step
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import TaskRun, hold_attempt
@@ -34,6 +35,10 @@ __all__ = [
 ]
 
 ContributionT = TypeVar("ContributionT")
+
+# Counted per asyncio task: a transaction of one branch of a handler is no reason to refuse a
+# remote call of another that runs beside it.
+_open_transactions: ContextVar[int] = ContextVar("open_transactions", default=0)
 
 
 class Blocker(BaseModel):
@@ -159,7 +164,6 @@ class TaskContext:
         self._session_factory = session_factory
         self._progress = progress
         self._start = start
-        self._open_transactions = 0
 
     @property
     def session_id(self) -> UUID:
@@ -174,26 +178,27 @@ class TaskContext:
         Keep it short, and never call another machine inside (see `remote`).
 
         Raises:
+            DatabaseUnavailableError: no connection could be had; the run is tried again later.
             StaleAttemptError: another attempt has taken over; nothing was written.
         """
-        async with self._session_factory() as db:
-            self._open_transactions += 1
+        async with connected_session(self._session_factory) as db:
+            _open_transactions.set(_open_transactions.get() + 1)
             try:
                 yield db
                 await db.flush()
                 await hold_attempt(db, self.run.id, self.run.attempt)
                 await db.commit()
             finally:
-                self._open_transactions -= 1
+                _open_transactions.set(_open_transactions.get() - 1)
 
     @contextmanager
     def remote(self) -> Iterator[None]:
         """Around every call to another machine: proves that no transaction waits for it.
 
         Raises:
-            RuntimeError: a transaction of this context is open, a mistake in the handler.
+            RuntimeError: a transaction is open around the call, a mistake in the handler.
         """
-        if self._open_transactions:
+        if _open_transactions.get():
             raise RuntimeError("a transaction is open across a remote call; close it first")
         yield
 
@@ -209,7 +214,7 @@ class TaskContext:
         first time too. Between the end of `work` and the commit of its result a kill makes the
         step run twice: what must not happen twice belongs into `work` itself.
         """
-        async with self._session_factory() as db:
+        async with connected_session(self._session_factory) as db:
             stored = await load_step(db, lineage_id=self.run.lineage_id, key=key)
         if stored is not None:
             return stored["value"]
@@ -231,5 +236,5 @@ class TaskContext:
 
     async def now(self) -> datetime:
         """The time, by the one clock all machines share: the database's."""
-        async with self._session_factory() as db:
+        async with connected_session(self._session_factory) as db:
             return await database_time(db)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 from sqlalchemy import DateTime, Enum, MetaData, func, make_url, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncAttrs,
     AsyncEngine,
@@ -28,10 +32,12 @@ __all__ = [
     "DatabaseUnavailableError",
     "SessionFactory",
     "UtcDateTime",
+    "connected_session",
     "create_engine",
     "create_session_factory",
     "database_time",
     "new_id",
+    "passes_by_itself",
     "words",
 ]
 
@@ -140,3 +146,37 @@ async def database_time(db: AsyncSession) -> datetime:
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:
     """Database sessions that keep their objects readable after the commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+_PASSING_STATES = ("08", "40", "53", "55P03", "57")
+"""SQLSTATEs, or their classes: no connection, lost a race, out of resources, locked, stopping."""
+
+
+def passes_by_itself(error: BaseException) -> bool:
+    """Whether the same work may succeed later: the database is away, too busy, or chose a victim.
+
+    Asked about errors of database work only: any `OSError` counts as a connection's.
+    """
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        return error.connection_invalidated or state.startswith(_PASSING_STATES)
+    return isinstance(error, PoolTimeoutError | OSError)
+
+
+@asynccontextmanager
+async def connected_session(session_factory: SessionFactory) -> AsyncIterator[AsyncSession]:
+    """A database session with its connection in hand, closed when the block ends.
+
+    Raises:
+        DatabaseUnavailableError: no connection could be had.
+    """
+    async with session_factory() as db:
+        try:
+            _ = await db.connection()
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            raise DatabaseUnavailableError(
+                "The database could not be reached.",
+                recovery_actions=["Try again in a moment."],
+                technical_details={"exception": f"{type(error).__name__}: {error}"},
+            ) from error
+        yield db

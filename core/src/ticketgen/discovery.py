@@ -6,6 +6,7 @@ distribution of the same name in silence; so every entry point is loaded here, i
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from collections import defaultdict
 from collections.abc import Iterable
@@ -62,7 +63,7 @@ class FoundPlugin:
 def installed_entry_points() -> list[EntryPoint]:
     """The entry points of all installed plugins, each distribution's once."""
     seen = {
-        (entry.dist.name if entry.dist else "", entry.name, entry.value): entry
+        (_owner(entry)[0], entry.name, entry.value): entry
         for entry in entry_points(group=ENTRY_POINT_GROUP)
     }
     return [seen[key] for key in sorted(seen)]
@@ -93,11 +94,21 @@ def find_plugins(entries: Iterable[EntryPoint], settings: Settings) -> list[Foun
     return found
 
 
+def _owner(entry: EntryPoint) -> tuple[str, str]:
+    """Name and version of its distribution; one that is half removed may have neither."""
+    metadata = entry.dist.metadata if entry.dist else None
+    if metadata is None:
+        return "?", "?"
+    name, version = ((metadata.get_all(key) or ["?"])[0] for key in ("Name", "Version"))
+    return name, version
+
+
 def _described(entry: EntryPoint) -> FoundPlugin:
+    distribution, version = _owner(entry)
     return FoundPlugin(
         name=entry.name,
-        distribution=entry.dist.name if entry.dist else "?",
-        version=entry.dist.version if entry.dist else "?",
+        distribution=distribution,
+        version=version,
         status=PluginStatus.ACTIVE,
         entry_point=entry,
     )
@@ -118,12 +129,15 @@ def _admitted(claim: FoundPlugin, settings: Settings) -> FoundPlugin:
 def load_plugin(found: FoundPlugin) -> FoundPlugin:
     """Import one plugin, ask it for its value, check that; never raises for what it does.
 
-    `SystemExit` on import is caught like any other failure. What cannot be caught is an import
-    that never returns: plugins run in the host's process, with all its rights.
+    `SystemExit` on import is caught like any other failure, only Ctrl-C is not. What cannot be
+    caught is an import that never returns: plugins run in the host's process, with all its
+    rights.
     """
     try:
         module = found.entry_point.load()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return found.failed(
             _raised("import", error, f"Reinstall {found.distribution}, or uninstall it.")
         )
@@ -138,11 +152,15 @@ def load_plugin(found: FoundPlugin) -> FoundPlugin:
     problems = _hook_problems(module, found.name)
     if problems:
         return found.failed(*problems)
+    phase = "register"
     try:
         plugin = module.ticketgen_plugin()
-    except (Exception, SystemExit) as error:
-        return found.failed(_raised("register", error, "Its author has to mend ticketgen_plugin."))
-    problems = check_plugin(plugin, name=found.name)
+        phase = "check"
+        problems = check_plugin(plugin, name=found.name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return found.failed(_raised(phase, error, "Its author has to mend ticketgen_plugin."))
     if not problems:
         return replace(found, plugin=plugin, module=module)
     refused = found.failed(*problems)
@@ -173,4 +191,19 @@ def _hook_problems(module: ModuleType, name: str) -> list[Problem]:
     if not manager.hook.ticketgen_plugin.get_hookimpls():
         message = "the module implements no ticketgen_plugin (is it marked with @hookimpl?)"
         return [Problem(phase="hooks", message=message, remedy=remedy)]
-    return []
+    return [
+        Problem(phase="hooks", message=problem, remedy=remedy)
+        for caller in manager.get_hookcallers(module) or ()
+        for implementation in caller.get_hookimpls()
+        if (problem := _shape_problem(caller.name, implementation)) is not None
+    ]
+
+
+def _shape_problem(hook: str, implementation: pluggy.HookImpl) -> str | None:
+    """The host awaits every hook but the first by itself: no wrappers, no plain functions."""
+    if implementation.wrapper or implementation.hookwrapper:
+        return f"{hook} is a wrapper; the host calls plain implementations only"
+    is_async = inspect.iscoroutinefunction(implementation.function)
+    if hook == "ticketgen_plugin":
+        return "ticketgen_plugin is `async def`; it has to be plain `def`" if is_async else None
+    return None if is_async else f"{hook} is no `async def` function"

@@ -47,7 +47,7 @@ class HookCaller:
         """Why the session may not be exported; a gate that fails or is late blocks."""
         blockers: list[Blocker] = []
         async for plugin, answer in self._each(
-            "ticketgen_export_blockers", db, {"db": db, "session": session}
+            "ticketgen_export_blockers", db, {"db": db, "session": session}, of=Blocker
         ):
             if isinstance(answer, Exception):
                 blockers.append(
@@ -65,7 +65,7 @@ class HookCaller:
         """What the plugins' checks say of a ticket; one that fails becomes a warning."""
         findings: list[Finding] = []
         async for plugin, answer in self._each(
-            "ticketgen_check_ticket", db, {"db": db, "ticket": ticket}
+            "ticketgen_check_ticket", db, {"db": db, "ticket": ticket}, of=Finding
         ):
             if isinstance(answer, Exception):
                 findings.append(
@@ -81,7 +81,7 @@ class HookCaller:
         return findings
 
     async def _each(
-        self, hook: str, db: AsyncSession, arguments: Mapping[str, Any]
+        self, hook: str, db: AsyncSession, arguments: Mapping[str, Any], *, of: type
     ) -> AsyncIterator[tuple[str, Any]]:
         implementations = sorted(
             getattr(self._hooks, hook).get_hookimpls(), key=lambda impl: impl.plugin_name
@@ -92,11 +92,18 @@ class HookCaller:
                     answer = await impl.function(
                         **{name: arguments[name] for name in impl.argnames}
                     )
+                _require_list(answer, of)
             except Exception as error:
                 _log.exception("hook_failed", plugin=impl.plugin_name, hook=hook)
                 yield impl.plugin_name, error
             else:
                 yield impl.plugin_name, answer
+
+
+def _require_list(answer: object, kind: type) -> None:
+    """Refuse any other answer here, where it counts as the plugin's failure, not the caller's."""
+    if not isinstance(answer, list) or not all(isinstance(item, kind) for item in answer):
+        raise TypeError(f"the hook has to return a list of {kind.__name__}, not {answer!r:.200}")
 
 
 @asynccontextmanager

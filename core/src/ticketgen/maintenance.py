@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib.metadata import version
 from uuid import UUID
@@ -28,7 +28,7 @@ from ticketgen.domain import redelivery, workers
 from ticketgen.queue import Delivery, QueueUnavailableError, RunQueue
 from ticketgen.registry import Registry
 from ticketgen.settings import Settings
-from ticketgen.starting import deliver, delivery_of
+from ticketgen.starting import delivery_of
 
 __all__ = ["Heartbeat", "Reconciler", "repeating"]
 
@@ -74,7 +74,11 @@ class Reconciler:
     settings: Settings
 
     async def reconcile(self) -> None:
-        """Queue the runs of dead workers again, then push every run the queue does not know."""
+        """Queue the runs of dead workers again, then push every run the queue does not know.
+
+        Raises:
+            QueueUnavailableError: Redis did not answer; the rest is pushed the next time.
+        """
         async with self.session_factory() as db:
             locked = await db.scalar(
                 text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _RECONCILE_LOCK}
@@ -85,7 +89,9 @@ class Reconciler:
             rescued = await redelivery.requeue_runs_of_dead_workers(
                 db, live_workers=[worker.id for worker in live]
             )
-            overdue = await redelivery.undelivered_runs(db, overdue=_OVERDUE)
+            overdue = await redelivery.undelivered_runs(
+                db, task_types=self.registry.tasks.keys(), overdue=_OVERDUE
+            )
             await db.commit()
         for run in rescued:
             _log.warning("run_rescued", run=str(run.id), task=run.task_type, rescues=run.rescues)
@@ -99,22 +105,12 @@ class Reconciler:
 
     async def _push_anew(self, lost: Delivery) -> None:
         async with self.session_factory() as db:
-            number = await redelivery.next_delivery(db, lost.run_id)
+            number = await redelivery.next_delivery(db, lost.run_id, after=lost.delivery)
             await db.commit()
         if number is None:
             return
         _log.info("run_redelivered", run=str(lost.run_id), task=lost.task_type, delivery=number)
-        await deliver(
-            self.queue,
-            (
-                Delivery(
-                    run_id=lost.run_id,
-                    task_type=lost.task_type,
-                    delivery=number,
-                    job_name=lost.job_name,
-                ),
-            ),
-        )
+        await self.queue.push(replace(lost, delivery=number))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,8 @@ _log = structlog.get_logger(__name__)
 
 _LISTENER_BUFFER = 256
 _SUBSCRIBE_SECONDS = 1.0
+_FIRST_RETRY_SECONDS = 0.1
+_LAST_RETRY_SECONDS = 2.0
 
 
 class ProgressHub:
@@ -68,7 +70,6 @@ class ProgressHub:
             listeners.discard(queue)
             if not listeners:
                 del self._listeners[channel]
-                self._subscribed.pop(channel, None)
                 self._changed.set()
 
     @property
@@ -77,31 +78,37 @@ class ProgressHub:
         return sum(len(listeners) for listeners in self._listeners.values())
 
     async def _supervise(self) -> None:
-        delay = 0.1
+        delay = _FIRST_RETRY_SECONDS
         while True:
             try:
                 await self._pump()
-                delay = 0.1
             except (RedisError, OSError, TimeoutError) as error:
-                self.connected = False
-                for ready in self._subscribed.values():
-                    ready.clear()
-                _log.warning("progress_hub_disconnected", error=str(error), retry_in=delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 2.0)
+                _log.warning("progress_hub_disconnected", error=str(error))
+            except Exception:
+                _log.exception("progress_hub_failed")
+            if self.connected:
+                delay = _FIRST_RETRY_SECONDS
+            self.connected = False
+            for ready in self._subscribed.values():
+                ready.clear()
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, _LAST_RETRY_SECONDS)
 
     async def _pump(self) -> None:
         """Subscribe to what is wanted and hand messages out, until the connection breaks."""
         async with self._redis.pubsub() as pubsub:
             current: set[str] = set()
             while True:
+                # Cleared before the look, or a listener that comes while we subscribe is missed.
+                self._changed.clear()
                 wanted = set(self._listeners)
+                for channel in self._subscribed.keys() - wanted:
+                    del self._subscribed[channel]
                 if wanted - current:
                     await pubsub.subscribe(*(wanted - current))
                 if current - wanted:
                     await pubsub.unsubscribe(*(current - wanted))
                 current = wanted
-                self._changed.clear()
                 if not current:
                     self.connected = True
                     await self._changed.wait()
@@ -130,5 +137,14 @@ class ProgressHub:
             return
         for queue in self._listeners.get(channel, ()):
             if queue.full():
-                queue.get_nowait()
+                _make_room(queue)
             queue.put_nowait(message)
+
+
+def _make_room(queue: asyncio.Queue[ProgressMessage]) -> None:
+    """Drop the oldest progress; only where there is none, the oldest ending."""
+    kept = [queue.get_nowait() for _ in range(queue.qsize())]
+    oldest = next((n for n, message in enumerate(kept) if not message.is_terminal), 0)
+    del kept[oldest]
+    for message in kept:
+        queue.put_nowait(message)

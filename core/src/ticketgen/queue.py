@@ -70,7 +70,7 @@ def redis_settings(settings: Settings) -> RedisSettings:
     """
     try:
         return RedisSettings.from_dsn(_url(settings))
-    except (AssertionError, ValueError) as error:
+    except (AssertionError, RuntimeError, ValueError) as error:
         raise ConfigurationError(f"The Redis URL cannot be used: {error}") from None
 
 

@@ -132,6 +132,13 @@ def _with_settings(found: FoundPlugin) -> tuple[FoundPlugin, BaseSettings | None
             phase="settings", message=fields, remedy="Correct the environment variables named."
         )
         return found.failed(problem), None
+    except Exception as error:  # a value that is no JSON, or whatever a validator of theirs raises
+        problem = Problem(
+            phase="settings",
+            message=f"{type(error).__name__}: {error}",
+            remedy=f"Correct the environment variables that begin with {prefix}.",
+        )
+        return found.failed(problem), None
 
 
 def _combined(plugins: list[FoundPlugin]) -> tuple[FoundPlugin, ...]:

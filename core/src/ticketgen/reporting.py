@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from ticketgen.database import SessionFactory
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.progress import Publisher, publish_progress
+from ticketgen.storable import storable, storable_text
 
 __all__ = ["ProgressReporter"]
 
@@ -37,7 +38,7 @@ class ProgressReporter:
 
     async def publish(self, percentage: float, stage: str, details: Mapping[str, Any]) -> None:
         """Note the newest progress; the flow of messages is `running`'s."""
-        self._latest = (round(percentage, 2), stage, dict(details))
+        self._latest = (round(percentage, 2), storable_text(stage), storable(details))
         self._waiting.set()
 
     @asynccontextmanager

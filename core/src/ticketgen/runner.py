@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,16 +22,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.context import RunIdentity, StartedRun, TaskContext
-from ticketgen.database import DatabaseUnavailableError, SessionFactory
+from ticketgen.database import SessionFactory, passes_by_itself
+from ticketgen.diagnosis import diagnose, timed_out, unreadable_payload
 from ticketgen.domain import failures, sessions, task_runs
 from ticketgen.domain.task_runs import StaleAttemptError, TaskRun
-from ticketgen.errors import (
-    AdminRequiredError,
-    ErrorCategory,
-    TaskTimeoutError,
-    TemporaryError,
-    TicketgenError,
-)
+from ticketgen.errors import ErrorCategory, NotFoundError, TemporaryError, TicketgenError
 from ticketgen.plugin import RetryPolicy
 from ticketgen.progress import Publisher, publish_completion, publish_error
 from ticketgen.queue import Delivery, RunQueue
@@ -40,22 +34,11 @@ from ticketgen.registry import RegisteredTask, Registry
 from ticketgen.reporting import ProgressReporter
 from ticketgen.settings import Settings
 from ticketgen.starting import deliver, delivery_of, unit_of_work
+from ticketgen.storable import storable
 
 __all__ = ["Runner", "retry_delay"]
 
 _log = structlog.get_logger(__name__)
-
-
-class UnexpectedError(AdminRequiredError):
-    """A handler raised something nobody expected: a fault in our code or the plugin's."""
-
-    code = "unexpected"
-
-
-class UnreadablePayloadError(AdminRequiredError):
-    """The stored payload does not fit the task's present payload model."""
-
-    code = "unreadable_payload"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +112,10 @@ class Runner:
     async def _claim(self, run_id: UUID) -> TaskRun | None:
         async with self._session_factory() as db:
             run = await task_runs.claim_run(db, run_id, worker_id=self.worker_id)
+            if run is not None and run.task_type not in self._registry.tasks:
+                # Not committed: it stays queued for a worker that has the plugin.
+                _log.error("run_of_unknown_task", run=str(run_id), task=run.task_type)
+                return None
             await db.commit()
         return run
 
@@ -141,23 +128,17 @@ class Runner:
         clock = asyncio.timeout(limit.total_seconds())
         try:
             async with clock, reporter.running():
-                payload = task.payload.model_validate(run.payload)
+                payload = _payload(run, registered)
                 context = self._context(run, registered, reporter)
                 return _Done(summary=_summary(await task.handler(context, payload)))
-        except asyncio.CancelledError:
-            return _HandedBack()
-        except TimeoutError as error:
-            return _Failed(error=_timed_out(limit) if clock.expired() else _unexpected(error))
         except StaleAttemptError:
             raise
-        except TicketgenError as error:
-            return _Failed(error=error)
-        except ValidationError as error:
-            return _Failed(error=_unreadable(error))
-        except (DBAPIError, PoolTimeoutError, OSError) as error:
-            return _Failed(error=_database_trouble(error))
-        except Exception as error:
-            return _Failed(error=_unexpected(error))
+        except (Exception, asyncio.CancelledError) as error:
+            if clock.expired():
+                return _Failed(error=timed_out(limit))
+            if _is_being_cancelled():
+                return _HandedBack()
+            return _Failed(error=diagnose(error))
 
     def _context(
         self, run: TaskRun, registered: RegisteredTask, reporter: ProgressReporter
@@ -215,13 +196,20 @@ class Runner:
         self, run: TaskRun, registered: RegisteredTask, outcome: _Outcome
     ) -> None:
         delay = 0.2
+        refused = False
         while True:
             try:
                 await self._settle(run, registered, outcome)
             except (DBAPIError, PoolTimeoutError, OSError) as error:
-                _log.warning("settle_postponed", error=str(error), retry_in=delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
+                if passes_by_itself(error):
+                    _log.warning("settle_postponed", error=str(error), retry_in=delay)
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, 5.0)
+                elif refused:
+                    raise
+                else:
+                    _log.exception("settle_refused")
+                    refused, outcome = True, _Failed(error=diagnose(error))
             else:
                 return
 
@@ -319,16 +307,33 @@ def retry_delay(
 
 
 def _summary(returned: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(returned, BaseModel):
-        return returned.model_dump(mode="json")
-    return dict(returned)
+    plain = returned.model_dump(mode="json") if isinstance(returned, BaseModel) else dict(returned)
+    summary: dict[str, Any] = storable(plain)
+    return summary
+
+
+def _payload(run: TaskRun, registered: RegisteredTask) -> BaseModel:
+    model: type[BaseModel] = registered.task.payload
+    try:
+        return model.model_validate(run.payload)
+    except ValidationError as error:
+        raise unreadable_payload(error) from error
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancelled this attempt; a handler may also await what was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _move_stage(db: AsyncSession, run: TaskRun, stage: sessions.Stage | None) -> None:
     """Move the run's session; its row is locked before the run's, as a start does it."""
     if run.session_id is None or stage is None:
         return
-    session = await sessions.lock_session(db, run.session_id)
+    try:
+        session = await sessions.lock_session(db, run.session_id)
+    except NotFoundError as error:
+        raise StaleAttemptError(f"The session of run {run.id} was deleted.") from error
     session.stage = stage
 
 
@@ -347,49 +352,7 @@ async def _recorded(
     return {
         "error_id": str(failure.id),
         "error_category": str(error.category),
-        "code": error.code,
-        "user_message": error.message,
-        "recovery_actions": list(error.recovery_actions),
+        "code": failure.code,
+        "user_message": failure.user_message,
+        "recovery_actions": failure.recovery_actions,
     }
-
-
-def _timed_out(limit: timedelta) -> TaskTimeoutError:
-    return TaskTimeoutError(
-        f"The task was stopped after its time limit of {limit}.",
-        recovery_actions=[
-            "Start it again; if it is stopped again, ask an administrator to raise the limit."
-        ],
-    )
-
-
-def _details(error: BaseException) -> dict[str, Any]:
-    return {
-        "exception": f"{type(error).__name__}: {error}".replace("\x00", "�")[:2_000],
-        "traceback": "".join(traceback.format_exception(error)).replace("\x00", "�")[-8_000:],
-    }
-
-
-def _unexpected(error: BaseException) -> UnexpectedError:
-    return UnexpectedError(
-        "The task stopped at an unexpected error.",
-        recovery_actions=["Tell an administrator the error id."],
-        technical_details=_details(error),
-    )
-
-
-def _unreadable(error: ValidationError) -> TicketgenError:
-    return UnreadablePayloadError(
-        "The stored task does not fit the installed version of its plugin.",
-        recovery_actions=["Start the task again, or ask an administrator which version is needed."],
-        technical_details=_details(error),
-    )
-
-
-def _database_trouble(error: BaseException) -> TicketgenError:
-    """A lost connection passes by itself; a statement the database refuses is our fault."""
-    lost = not isinstance(error, DBAPIError) or error.connection_invalidated
-    if not lost:
-        return _unexpected(error)
-    return DatabaseUnavailableError(
-        "The database could not be reached.", technical_details=_details(error)
-    )

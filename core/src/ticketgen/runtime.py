@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ticketgen.attached import attached_settings
 from ticketgen.database import SessionFactory, create_engine, create_session_factory
 from ticketgen.maintenance import Reconciler, repeating
 from ticketgen.progress import Publisher
 from ticketgen.queue import RunQueue, connect_redis
 from ticketgen.registry import Registry, load_registry
-from ticketgen.settings import Settings, load_settings
+from ticketgen.settings import Settings
 from ticketgen.starting import UnitOfWork, unit_of_work
 
 __all__ = ["Runtime", "build_runtime", "open_runtime"]
@@ -69,7 +70,7 @@ def build_runtime(
     Raises:
         ConfigurationError: a setting is missing or wrong, or a required plugin is broken.
     """
-    settings = settings or load_settings()
+    settings = settings or attached_settings()
     registry = registry or load_registry(settings)
     engine = create_engine(settings, application_name=application_name)
     redis = connect_redis(settings)

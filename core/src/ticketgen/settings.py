@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
+from annotated_types import Ge
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -37,8 +38,8 @@ def _names(value: Any) -> Any:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_seconds)]
-"""A duration; an environment variable may give plain seconds."""
+Duration = Annotated[timedelta, BeforeValidator(_seconds), Ge(timedelta(0))]
+"""A duration, never negative; an environment variable may give plain seconds."""
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 """Names; an environment variable gives them separated by commas."""
@@ -162,10 +163,20 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            f"{_variable(item['loc'])}: {item['msg']}"
             for item in error.errors(include_url=False, include_input=False)
         ]
         raise ConfigurationError(
             "Settings are invalid: " + "; ".join(problems),
             recovery_actions=["Correct the environment variables named above."],
         ) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """The environment variable a problem is about; both where the plain name would do too."""
+    name = str(location[0]).removeprefix("TICKETGEN_").lower()
+    field = Settings.model_fields.get(name)
+    alias = field.validation_alias if field else None
+    if isinstance(alias, AliasChoices):
+        return " or ".join(str(choice) for choice in alias.choices)
+    return f"TICKETGEN_{name.upper()}"

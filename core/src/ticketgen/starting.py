@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid4
 
 from ticketgen.context import StartContext, StartedRun
-from ticketgen.database import SessionFactory
+from ticketgen.database import SessionFactory, connected_session
 from ticketgen.domain import audit, sessions, task_runs
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.users import User
@@ -134,7 +134,7 @@ class UnitOfWork:
             self.db,
             task_runs.NewRun(
                 task_type=task.name,
-                payload=payload.model_dump(mode="json"),
+                payload=_as_json(payload),
                 exclusivity_key=_exclusivity_key(task, session_id),
                 session_id=session_id,
                 requested_by=user.id if user else None,
@@ -163,6 +163,16 @@ def delivery_of(run: task_runs.TaskRun, task: Task[Any, Any]) -> Delivery:
     return Delivery(
         run_id=run.id, task_type=run.task_type, delivery=run.delivery, job_name=task.job_name
     )
+
+
+def _as_json(payload: BaseModel) -> dict[str, Any]:
+    try:
+        return payload.model_dump(mode="json")
+    except (ValueError, RecursionError):
+        raise InvalidInputError(
+            "The request is nested too deeply, or holds a value that JSON has no word for.",
+            recovery_actions=["Send plain values: texts, numbers, short lists and objects."],
+        ) from None
 
 
 def _validated(task: Task[Any, Any], request: BaseModel | None) -> BaseModel:
@@ -199,8 +209,12 @@ async def deliver(queue: RunQueue, deliveries: tuple[Delivery, ...]) -> None:
 async def unit_of_work(
     session_factory: SessionFactory, registry: Registry, queue: RunQueue
 ) -> AsyncIterator[UnitOfWork]:
-    """A transaction that commits when the block ends well, and then delivers what it started."""
-    async with session_factory() as db:
+    """A transaction that commits when the block ends well, and then delivers what it started.
+
+    Raises:
+        DatabaseUnavailableError: no connection to the database could be had.
+    """
+    async with connected_session(session_factory) as db:
         work = UnitOfWork(db, registry)
         yield work
         await db.commit()

@@ -14,17 +14,19 @@ from typing import Any, cast
 from uuid import UUID
 
 import structlog
+from arq import Retry, cron, func
 from arq import Worker as ArqWorker
-from arq import cron, func
 from arq.cron import CronJob
 from arq.typing import WorkerCoroutine
 from arq.worker import Function
 from croniter import croniter
 from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
+from ticketgen.attached import attached_settings
 from ticketgen.domain import schedule_fires
-from ticketgen.errors import ConfigurationError
+from ticketgen.errors import ConfigurationError, TemporaryError
 from ticketgen.maintenance import Heartbeat, repeating
 from ticketgen.migrations import require_current_schema
 from ticketgen.plugin import Task
@@ -32,14 +34,17 @@ from ticketgen.queue import deserialize_job, redis_settings, serialize_job
 from ticketgen.registry import RegisteredSchedule, Registry, load_registry
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime, open_runtime
-from ticketgen.settings import Settings, load_settings
+from ticketgen.settings import Settings
 
-__all__ = ["Worker", "WorkerSettings", "build_worker_settings"]  # noqa: F822 - made on access
+__all__ = ["Worker", "WorkerSettings", "build_worker", "build_worker_settings", "fire"]  # noqa: F822 - made on access
 
 _log = structlog.get_logger(__name__)
 
 _SETTLE_MARGIN = timedelta(minutes=2)
 """arq's time limit is longer than ours by this much: the runner's own limit comes first."""
+
+_RETRY_TICK = timedelta(seconds=5)
+"""Pause before a schedule that could not start its run tries again."""
 
 _NEVER = 1_000_000
 """arq's tries: the runner counts them, a redelivery must never be refused."""
@@ -89,7 +94,11 @@ def _cron_job(registered: RegisteredSchedule) -> CronJob:
     minutes, hours, *_ = croniter.expand(registered.schedule.cron)[0]
 
     async def tick(ctx: dict[str, Any]) -> None:
-        await fire(ctx["runtime"], registered, _fire_time(ctx["job_id"]))
+        try:
+            await fire(ctx["runtime"], registered, _fire_time(ctx["job_id"]))
+        except (TemporaryError, DBAPIError, OSError) as error:
+            _log.warning("schedule_postponed", schedule=registered.name, error=str(error))
+            raise Retry(defer=_RETRY_TICK) from error
 
     return cron(
         tick,
@@ -232,7 +241,7 @@ def build_worker_settings(
     Raises:
         ConfigurationError: a setting, a plugin, the database or Redis is missing or wrong.
     """
-    settings = settings or load_settings()
+    settings = settings or attached_settings()
     registry = load_registry(settings)
     served = narrowed(registry, plugins)
 
@@ -271,7 +280,7 @@ def build_worker(
     Raises:
         ConfigurationError: as `build_worker_settings`.
     """
-    settings = settings or load_settings()
+    settings = settings or attached_settings()
     worker_settings = build_worker_settings(settings, plugins=plugins)
     arguments = {k: v for k, v in vars(worker_settings).items() if not k.startswith("__")}
     functions = arguments.pop("functions")

@@ -10,7 +10,12 @@ from typing import Any
 from fastapi import Depends, FastAPI
 
 from ticketgen.api.deps import CurrentUser, current_user
-from ticketgen.api.problems import install_problem_handlers, problem_responses
+from ticketgen.api.limits import FORM_OVERHEAD, BodyLimit
+from ticketgen.api.problems import (
+    describe_problems,
+    install_problem_handlers,
+    problem_responses,
+)
 from ticketgen.api.routes import (
     health,
     identity,
@@ -22,6 +27,8 @@ from ticketgen.api.routes import (
     tickets,
     uploads,
 )
+from ticketgen.attached import attached_settings
+from ticketgen.logs import configure_logs
 from ticketgen.progress_hub import ProgressHub
 from ticketgen.runtime import Runtime, build_runtime
 
@@ -34,6 +41,13 @@ Begin with `POST /api/sessions`, upload the sheets, start the tasks in the order
 (`processing`, `adf_validation`, `export`), and follow each over
 `WS /api/{task type}/progress/{session_id}`.
 """
+
+
+class _Api(FastAPI):
+    """FastAPI, whose description also has the schema of the problem documents."""
+
+    def openapi(self) -> dict[str, Any]:
+        return describe_problems(super().openapi())
 
 
 def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
@@ -50,7 +64,7 @@ def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
             if close_runtime:
                 await runtime.close()
 
-    app = FastAPI(
+    app = _Api(
         title="ticketgen",
         description=_DESCRIPTION,
         version=version("ticketgen-core"),
@@ -63,6 +77,9 @@ def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
     )
     app.state.runtime = runtime
     install_problem_handlers(app, runtime.session_factory)
+    app.add_middleware(
+        BodyLimit, form_bytes=runtime.settings.upload_max_session_bytes + FORM_OVERHEAD
+    )
     _mount(app, runtime)
     return app
 
@@ -73,7 +90,11 @@ def app_factory() -> FastAPI:
     Raises:
         ConfigurationError: a setting is missing or wrong, or a required plugin is broken.
     """
-    return create_app(build_runtime(application_name="ticketgen-api"), close_runtime=True)
+    settings = attached_settings()
+    # Here and not in `create_app`: uvicorn has set up its own logging just before, and its lines
+    # about WebSockets quote the address with the stream pass in it.
+    configure_logs(settings)
+    return create_app(build_runtime(settings, application_name="ticketgen-api"), close_runtime=True)
 
 
 def _mount(app: FastAPI, runtime: Runtime) -> None:
@@ -104,4 +125,11 @@ def _mount(app: FastAPI, runtime: Runtime) -> None:
         """Describe every address of this host, plugins included."""
         return app.openapi()
 
-    app.add_api_route("/api/openapi.json", openapi, methods=["GET"], tags=["host"])
+    app.add_api_route(
+        "/api/openapi.json",
+        openapi,
+        methods=["GET"],
+        tags=["host"],
+        summary="Describe this API",
+        responses=problem_responses(),
+    )

@@ -14,6 +14,7 @@ from fastapi import Depends, Path
 from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from ticketgen.api.answers import TaskStarted, started_answer
 from ticketgen.api.problems import problem_responses
 from ticketgen.context import StartedRun, Starter
 from ticketgen.domain import sessions, tokens
@@ -25,16 +26,21 @@ from ticketgen.starting import UnitOfWork
 
 __all__ = [
     "Admin",
+    "Credentials",
     "CurrentUser",
     "HostRuntime",
     "LockedSession",
     "OwnedSession",
     "SessionId",
     "StartedRun",
+    "TaskStarted",
+    "UnitOfWork",
     "Work",
+    "current_user",
     "problem_responses",
     "refuse_foreign",
     "service",
+    "started_answer",
 ]
 
 ServiceT = TypeVar("ServiceT")
@@ -44,27 +50,28 @@ _bearer = HTTPBearer(
 )
 
 
-def host_runtime(connection: HTTPConnection) -> Runtime:
+def _host_runtime(connection: HTTPConnection) -> Runtime:
     """The runtime the app was created with."""
     runtime: Runtime = connection.app.state.runtime
     return runtime
 
 
-HostRuntime = Annotated[Runtime, Depends(host_runtime)]
+HostRuntime = Annotated[Runtime, Depends(_host_runtime)]
 
 
-async def unit_of_work(runtime: HostRuntime) -> AsyncIterator[UnitOfWork]:
+async def _unit_of_work(runtime: HostRuntime) -> AsyncIterator[UnitOfWork]:
     """One transaction per request, committed when the route has returned."""
     async with runtime.unit_of_work() as work:
         yield work
 
 
-Work = Annotated[UnitOfWork, Depends(unit_of_work, scope="function")]
+Work = Annotated[UnitOfWork, Depends(_unit_of_work, scope="function")]
 
 
-async def current_user(
-    work: Work, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> User:
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def current_user(work: Work, credentials: Credentials) -> User:
     """Whoever the bearer token belongs to.
 
     Raises:
@@ -81,7 +88,7 @@ async def current_user(
 CurrentUser = Annotated[User, Depends(current_user, scope="function")]
 
 
-async def admin(user: CurrentUser) -> User:
+async def _admin(user: CurrentUser) -> User:
     """The caller, if an administrator.
 
     Raises:
@@ -94,7 +101,7 @@ async def admin(user: CurrentUser) -> User:
     return user
 
 
-Admin = Annotated[User, Depends(admin, scope="function")]
+Admin = Annotated[User, Depends(_admin, scope="function")]
 
 SessionId = Annotated[UUID, Path(description="The session's id.")]
 
@@ -112,24 +119,24 @@ def refuse_foreign(session: WorkSession, user: User) -> None:
         )
 
 
-async def owned_session(session_id: SessionId, work: Work, user: CurrentUser) -> WorkSession:
+async def _owned_session(session_id: SessionId, work: Work, user: CurrentUser) -> WorkSession:
     """The session of the path, if the caller may use it."""
     session = await sessions.get_session(work.db, session_id)
     refuse_foreign(session, user)
     return session
 
 
-OwnedSession = Annotated[WorkSession, Depends(owned_session, scope="function")]
+OwnedSession = Annotated[WorkSession, Depends(_owned_session, scope="function")]
 
 
-async def locked_session(session_id: SessionId, work: Work, user: CurrentUser) -> WorkSession:
+async def _locked_session(session_id: SessionId, work: Work, user: CurrentUser) -> WorkSession:
     """The session of the path, its row locked until the answer: for routes that change it."""
     session = await sessions.lock_session(work.db, session_id)
     refuse_foreign(session, user)
     return session
 
 
-LockedSession = Annotated[WorkSession, Depends(locked_session, scope="function")]
+LockedSession = Annotated[WorkSession, Depends(_locked_session, scope="function")]
 
 
 def service(build: Callable[[Starter], ServiceT]) -> Any:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketgen.database import DatabaseUnavailableError, SessionFactory, new_id
@@ -24,12 +25,14 @@ from ticketgen.errors import (
     InvalidInputError,
     NotFoundError,
     TicketgenError,
+    TooLargeError,
 )
 from ticketgen.findings import Finding
 
 __all__ = [
     "FindingsError",
     "Problem",
+    "describe_problems",
     "install_problem_handlers",
     "problem_of",
     "problem_responses",
@@ -37,8 +40,16 @@ __all__ = [
 
 _log = structlog.get_logger(__name__)
 
-_UNSTORABLE_TEXT = frozenset({"22021", "22P05"})
-"""SQLSTATE of characters Postgres cannot store: NUL, and half of a surrogate pair."""
+_UNSTORABLE = frozenset({"22021", "22P02", "22P05"})
+"""SQLSTATE of what Postgres cannot store: NUL, half a surrogate pair, NaN in a JSON document."""
+
+_PASSING = ("08", "40", "53", "55P03", "57")
+"""Beginnings of SQLSTATEs that pass by themselves: a lost connection, a deadlock, no resources,
+a lock that was not free, a statement that was stopped or a server that starts or ends."""
+
+
+_TOLD_PROBLEMS = 20
+"""Problems of one request that are told; what sent more is no person."""
 
 
 class FindingsError(InvalidInputError):
@@ -51,6 +62,13 @@ class FindingsError(InvalidInputError):
             message, recovery_actions=list(dict.fromkeys(finding.remedy for finding in findings))
         )
         self.findings = findings
+
+
+class MethodNotAllowedError(InvalidInputError):
+    """There is such an address, for another method."""
+
+    status = 405
+    code = "method_not_allowed"
 
 
 class Problem(BaseModel):
@@ -90,15 +108,26 @@ class Problem(BaseModel):
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route: which problems it answers with, beside 401 and 503."""
+    """The `responses=` of a route: which problems it answers with, beside those of every route."""
     return {
         status: {
-            "model": Problem,
             "description": HTTPStatus(status).phrase,
-            "content": {"application/problem+json": {}},
+            # Not `model=`: FastAPI would describe it as application/json.
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
         }
-        for status in sorted({401, 503, *statuses})
+        for status in sorted({401, 422, 500, 503, *statuses})
     }
+
+
+def describe_problems(document: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI document with the schema that `problem_responses` refers to."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name, definition in {**schema.pop("$defs", {}), "Problem": schema}.items():
+        schemas.setdefault(name, definition)
+    return document
 
 
 def problem_of(error: TicketgenError, error_id: UUID, *, status: int | None = None) -> Problem:
@@ -140,15 +169,23 @@ def _understood(error: Exception) -> TicketgenError:
     """What an exception from below means to the person at the other end."""
     if isinstance(error, TicketgenError):
         return error
-    if isinstance(error, DBAPIError):
-        if getattr(error.orig, "sqlstate", None) in _UNSTORABLE_TEXT:
-            return InvalidInputError(
-                "The text contains a character that cannot be stored (NUL or half a surrogate).",
-                recovery_actions=["Remove it and send the text again."],
-            )
-        if error.connection_invalidated:
-            return _unreachable(error)
-    if isinstance(error, PoolTimeoutError | OSError):
+    if isinstance(error, HTTPException):
+        return _from_http(error)
+    if isinstance(error, ClientDisconnect):
+        return InvalidInputError(
+            "The request ended before all of it had come.",
+            recovery_actions=["Send it again; nothing was changed."],
+        )
+    if _sqlstate(error) in _UNSTORABLE or isinstance(error, UnicodeEncodeError):
+        return InvalidInputError(
+            "The request contains what cannot be stored: a NUL character, half a surrogate pair, "
+            "or a number that is none.",
+            recovery_actions=["Remove it and send the request again."],
+        )
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if lost or isinstance(error, PoolTimeoutError | OSError):
+        return _unreachable(error)
+    if _sqlstate(error).startswith(_PASSING):
         return _unreachable(error)
     return AdminRequiredError(
         "Something went wrong on our side.",
@@ -157,20 +194,35 @@ def _understood(error: Exception) -> TicketgenError:
     )
 
 
+def _sqlstate(error: Exception) -> str:
+    """The database's code for an error of its own; empty for any other error.
+
+    What goes wrong while connecting comes from the driver as it is, without SQLAlchemy's cover.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(cause, "sqlstate", None) or "")
+
+
 def _unreachable(error: Exception) -> DatabaseUnavailableError:
     return DatabaseUnavailableError(
-        "The database cannot be reached.",
+        "The database cannot be reached, or did not answer in time.",
         recovery_actions=["Try again in a moment; nothing was changed."],
         technical_details={"exception": f"{type(error).__name__}: {error}"},
     )
 
 
 def _invalid(error: RequestValidationError) -> InvalidInputError:
+    found = error.errors()
     problems = [
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
+        f"{'.'.join(str(part)[:100] for part in item['loc'])}: {item['msg']}"
+        for item in found[:_TOLD_PROBLEMS]
     ]
+    if len(found) > _TOLD_PROBLEMS:
+        problems.append(f"and {len(found) - _TOLD_PROBLEMS} more")
+    # A field's name comes from the caller and may hold half a surrogate pair.
+    told = "; ".join(problems).encode(errors="replace").decode()
     return InvalidInputError(
-        "The request is not valid: " + "; ".join(problems),
+        f"The request is not valid: {told}",
         recovery_actions=["Correct the fields named; GET /api/openapi.json describes them."],
     )
 
@@ -183,7 +235,19 @@ def _from_http(error: HTTPException) -> TicketgenError:
                 "Check it against GET /api/openapi.json; a plugin may not be installed."
             ],
         )
-    return InvalidInputError(str(error.detail))
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return MethodNotAllowedError(
+            "This address does not take this method.", recovery_actions=[f"Use {allowed}."]
+        )
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TooLargeError(
+            str(error.detail), recovery_actions=["Send less at once, such as fewer files."]
+        )
+    return InvalidInputError(
+        str(error.detail),
+        recovery_actions=["Correct the request; GET /api/openapi.json describes it."],
+    )
 
 
 def install_problem_handlers(app: FastAPI, session_factory: SessionFactory) -> None:

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 
 from ticketgen.api.deps import refuse_foreign
 from ticketgen.api.problems import problem_of
-from ticketgen.database import new_id
+from ticketgen.database import DatabaseUnavailableError, new_id
 from ticketgen.domain import sessions, task_runs, tokens
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.users import User
@@ -63,6 +63,10 @@ async def stream_session(websocket: WebSocket, *, task_type: str, session_id: UU
     try:
         async with runtime.session_factory() as db:
             refuse_foreign(await sessions.get_session(db, session_id), user)
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        _log.warning("stream_without_database", error=str(error))
+        await websocket.close(CLOSE_TRY_AGAIN, "The database is away; come back.")
+        return
     except NotFoundError as error:
         await websocket.close(CLOSE_UNKNOWN, error.message)
         return
@@ -113,7 +117,10 @@ async def _caller(websocket: WebSocket, runtime: Runtime, channel: str) -> User:
                 )
             await db.commit()
     except (DBAPIError, PoolTimeoutError, OSError) as error:
-        raise TicketgenError("The database cannot be reached.") from error
+        raise DatabaseUnavailableError(
+            "The database cannot be reached, or did not answer in time.",
+            recovery_actions=["Try again in a moment."],
+        ) from error
     return user
 
 
@@ -146,7 +153,9 @@ async def _serve(
             task.cancel()
         results = await asyncio.gather(sender, receiver, return_exceptions=True)
     for result in results:
-        if isinstance(result, DBAPIError | PoolTimeoutError | OSError):
+        if isinstance(result, NotFoundError):
+            await websocket.close(CLOSE_UNKNOWN, "The session was deleted.")
+        elif isinstance(result, DBAPIError | PoolTimeoutError | OSError):
             _log.warning("stream_without_database", error=str(result))
             await websocket.close(CLOSE_TRY_AGAIN, "The database is away; come back.")
         elif isinstance(result, Exception) and not isinstance(
@@ -171,18 +180,22 @@ async def _send(
         last = await runtime.publisher.last_message(channel)
         seen = snapshot_message(run, last, task_type=task_type, session_id=session_id)
         await _send_message(websocket, seen)
+        ending: ProgressMessage | None = None
         while run is None or run.is_active:
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     message = await queue.get()
             except TimeoutError:
-                run = await _latest(runtime, task_type, session_id)
+                run = await _present(runtime, run, task_type, session_id)
                 continue
             if message.is_terminal:
-                run = await _latest(runtime, task_type, session_id)
+                run = await _present(runtime, run, task_type, session_id)
+                if run is not None and run.id == message.task_id and not run.is_active:
+                    ending = message
             elif _is_news(message, seen):
                 await _send_message(websocket, message)
-        await _send_message(websocket, terminal_message(run))
+        # As it was published, number and all; made anew from the row if that never arrived.
+        await _send_message(websocket, ending or terminal_message(run))
     await websocket.close(1000)
 
 
@@ -194,7 +207,22 @@ def _is_news(message: ProgressMessage, seen: ProgressMessage) -> bool:
 
 
 async def _send_message(websocket: WebSocket, message: ProgressMessage) -> None:
-    await websocket.send_text(message.model_dump_json(exclude_none=True))
+    await websocket.send_text(message.model_dump_json())
+
+
+async def _present(
+    runtime: Runtime, run: TaskRun | None, task_type: str, session_id: UUID
+) -> TaskRun | None:
+    """The run as it stands now: the one that is watched, even if a newer one has begun.
+
+    Raises:
+        NotFoundError: the session has been deleted meanwhile.
+    """
+    async with runtime.session_factory() as db:
+        if run is not None:
+            return await task_runs.get_run(db, run.id)
+        await sessions.get_session(db, session_id)
+        return await task_runs.latest_run(db, session_id=session_id, task_type=task_type)
 
 
 async def _latest(runtime: Runtime, task_type: str, session_id: UUID) -> TaskRun | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from ticketgen.domain import task_runs
 from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.maintenance import Heartbeat, repeating
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime
 
@@ -62,8 +64,10 @@ async def start_session(api: Api, files: Mapping[str, bytes] | None = None, **si
     return session_id
 
 
-def _runner(runtime: Runtime) -> Runner:
-    return Runner(
+@asynccontextmanager
+async def _worker(runtime: Runtime) -> AsyncIterator[Runner]:
+    """A runner that says it lives: a reconciler at work would take its runs away otherwise."""
+    runner = Runner(
         registry=runtime.registry,
         session_factory=runtime.session_factory,
         queue=runtime.queue,
@@ -71,11 +75,29 @@ def _runner(runtime: Runtime) -> Runner:
         settings=runtime.settings,
         worker_id=uuid7(),
     )
+    heartbeat = Heartbeat(
+        worker_id=runner.worker_id,
+        session_factory=runtime.session_factory,
+        redis=runtime.redis,
+        settings=runtime.settings,
+        task_types=tuple(runtime.registry.tasks),
+        max_jobs=1,
+        running=lambda: len(runner.running),
+    )
+    await heartbeat.beat()
+    try:
+        async with repeating(
+            heartbeat.beat, every=runtime.settings.heartbeat_interval, name="heartbeat"
+        ):
+            yield runner
+    finally:
+        await heartbeat.stop()
 
 
 async def run_to_end(runtime: Runtime, run_id: UUID) -> TaskRun:
     """Run one queued run once, through the real runner, and give it as it stands then."""
-    await _runner(runtime).run(run_id)
+    async with _worker(runtime) as runner:
+        await runner.run(run_id)
     async with runtime.session_factory() as db:
         return await task_runs.get_run(db, run_id)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from ticketgen.embedded import EmbeddedServers
     from ticketgen.runtime import Runtime
     from ticketgen.settings import Settings
-    from ticketgen.testing import Api
+    from ticketgen.testing import Api, InstalledPlugin
+    from ticketgen.testing.serving import LiveApi
 
 _PLAIN_NAMES = ("DATABASE_URL", "REDIS_URL")
 _TEMPLATE = "ticketgen_template"
@@ -24,10 +26,23 @@ _TEMPLATE = "ticketgen_template"
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The environment without settings of a host; the monkeypatch that cleaned it."""
     for name in list(os.environ):  # noqa: TID251 - the environment is what is cleaned here
-        if name.startswith(("TICKETGEN_", "ARQ_")) or name in _PLAIN_NAMES:
-            if name != "TICKETGEN_SPEC_DIR":
-                monkeypatch.delenv(name)
+        ours = name.startswith(("TICKETGEN_", "ARQ_")) or name in _PLAIN_NAMES
+        if ours and name != "TICKETGEN_SPEC_DIR":
+            monkeypatch.delenv(name)
     return monkeypatch
+
+
+@pytest.fixture
+def install_plugin() -> Iterator[Callable[..., InstalledPlugin]]:
+    """Installs a plugin until the test ends; called as `ticketgen.testing.installed_plugin`."""
+    from ticketgen.testing.installed import installed_plugin
+
+    with ExitStack() as stack:
+
+        def install(name: str, source: str, **options: str | None) -> InstalledPlugin:
+            return stack.enter_context(installed_plugin(name, source, **options))  # type: ignore[arg-type]
+
+        yield install
 
 
 @pytest.fixture(scope="session")
@@ -142,3 +157,13 @@ async def api(runtime: Runtime) -> AsyncIterator[Api]:
             admin_token=secrets["ada"],
             other_token=secrets["otto"],
         )
+
+
+@pytest.fixture
+async def live_api(api: Api) -> AsyncIterator[LiveApi]:
+    """The API on a loopback port, for WebSocket clients; `api` speaks to the same host."""
+    from ticketgen.api.app import create_app
+    from ticketgen.testing.serving import serve
+
+    async with serve(api, create_app(api.runtime)) as live:
+        yield live

@@ -8,11 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from ticketgen import Finding
-from ticketgen.api.deps import OwnedSession, Work, problem_responses
+from ticketgen.api.deps import OwnedSession, UnitOfWork, Work, problem_responses
 from ticketgen.domain import validations
 from ticketgen.domain.validations import TicketValidation, Validation
 from ticketgen.errors import NotFoundError
-from ticketgen.starting import UnitOfWork
 from ticketgen_adf_validation.schemas import TicketResult, ValidationReport
 
 __all__ = ["router"]

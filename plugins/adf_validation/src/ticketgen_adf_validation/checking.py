@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ticketgen.findings import Finding, Severity
+from ticketgen import Finding, Severity
 from ticketgen_adf_validation.grammar import NODES, Children, MarkSets, NodeRule
 from ticketgen_adf_validation.jira_rules import jira_findings
 from ticketgen_adf_validation.marks import MARKS

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ticketgen.findings import Finding, Severity
+from ticketgen import Finding, Severity
 from ticketgen_adf_validation.grammar import NODES
 from ticketgen_adf_validation.inline import is_safe_link
 

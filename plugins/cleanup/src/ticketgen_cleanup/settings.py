@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from ticketgen.settings import Duration
+from ticketgen import Duration
 
 __all__ = ["CleanupSettings"]
 

@@ -11,15 +11,16 @@ from ticketgen.api.deps import (
     CurrentUser,
     HostRuntime,
     OwnedSession,
+    TaskStarted,
+    UnitOfWork,
     Work,
     problem_responses,
     service,
+    started_answer,
 )
-from ticketgen.api.routes.tasks import TaskStarted, started_answer
 from ticketgen.domain import artifacts, task_runs
 from ticketgen.domain.task_runs import RunState
 from ticketgen.provides import ExportedFile, ExportTarget
-from ticketgen.starting import UnitOfWork
 from ticketgen_export.errors import NothingExportedError
 from ticketgen_export.rendering import zip_files
 from ticketgen_export.schemas import ExportRequest, FileView, TargetView

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from ticketgen.provides.export_target import (
+from ticketgen.provides import (
     ExportedFile,
     ExportTarget,
     ExportTicket,

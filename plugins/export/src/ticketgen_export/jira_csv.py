@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from ticketgen.provides.export_target import ExportTicket
+from ticketgen.provides import ExportTicket
 from ticketgen_export.wiki_markup import wiki_markup
 
 __all__ = ["LONGEST_DESCRIPTION", "LONGEST_SUMMARY", "jira_csv", "summary_of"]

@@ -20,7 +20,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from ticketgen.provides.export_target import ExportedFile, ExportTicket
+from ticketgen.provides import ExportedFile, ExportTicket
 from ticketgen_export.jira_csv import jira_csv
 
 __all__ = ["adf_file", "adf_file_name", "overview_files", "tickets_jsonl", "zip_files"]

@@ -8,8 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from ticketgen import Finding, Severity
-from ticketgen.api.deps import CurrentUser, OwnedSession, Work, problem_responses, service
-from ticketgen.api.routes.tasks import TaskStarted, started_answer
+from ticketgen.api.deps import (
+    CurrentUser,
+    OwnedSession,
+    TaskStarted,
+    Work,
+    problem_responses,
+    service,
+    started_answer,
+)
 from ticketgen.domain import artifacts, task_runs
 from ticketgen.errors import NotFoundError
 from ticketgen_processing.schemas import FindingsReport, GenerateRequest

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ticketgen.findings import Finding, Severity
-from ticketgen.provides.component import (
+from ticketgen import Finding, Severity
+from ticketgen.provides import (
     Component,
     ComponentLink,
     ComponentList,
     ComponentTable,
+    CsvType,
     SheetRow,
 )
-from ticketgen.provides.csv_type import CsvType
 from ticketgen_processing.drafts import Draft
 from ticketgen_processing.gathering import gather
 from ticketgen_processing.linking import link

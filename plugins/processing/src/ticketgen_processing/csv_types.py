@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ticketgen.provides.csv_type import Column, CsvType, Kind, ParentLink, Reference
+from ticketgen.provides import Column, CsvType, Kind, ParentLink, Reference
 
 __all__ = ["CSV_TYPES"]
 

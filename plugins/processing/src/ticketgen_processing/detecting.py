@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ticketgen.provides.csv_type import CsvType
+from ticketgen.provides import CsvType
 from ticketgen_processing.naming import header_name
 
 __all__ = ["Detection", "detect"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ticketgen.provides.component import SheetRow
-from ticketgen.provides.csv_type import CsvType, Kind
+from ticketgen.provides import CsvType, Kind, SheetRow
 from ticketgen_processing.naming import exact_name
 from ticketgen_processing.parsing import is_spreadsheet_error, shorten
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ticketgen.findings import Finding, Severity
-from ticketgen.provides.component import SheetRow
-from ticketgen.provides.csv_type import CsvType
+from ticketgen import Finding, Severity
+from ticketgen.provides import CsvType, SheetRow
 from ticketgen_processing.drafts import Draft, usable
 from ticketgen_processing.parsing import shorten
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ticketgen.findings import Finding, Severity
-from ticketgen.provides.component import SheetRow
-from ticketgen.provides.csv_type import CsvType, ParentLink
+from ticketgen import Finding, Severity
+from ticketgen.provides import CsvType, ParentLink, SheetRow
 from ticketgen_processing.drafts import Draft, draft_of_row, undefined_draft, usable
 from ticketgen_processing.duplicates import mark_duplicates, repeated_rows
 from ticketgen_processing.naming import exact_name, slug

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ticketgen.findings import Finding, Severity
-from ticketgen.provides.component import SheetRow
-from ticketgen.provides.csv_type import CsvType, Reference
+from ticketgen import Finding, Severity
+from ticketgen.provides import CsvType, Reference, SheetRow
 from ticketgen_processing.drafts import Draft, usable
 from ticketgen_processing.naming import exact_name
 from ticketgen_processing.parsing import shorten

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ticketgen.findings import Finding, Severity
-from ticketgen.provides.component import SheetRow
-from ticketgen.provides.csv_type import ParentLink
+from ticketgen import Finding, Severity
+from ticketgen.provides import ParentLink, SheetRow
 from ticketgen_processing.drafts import NOT_NAMED, Draft
 from ticketgen_processing.parsing import shorten
 from ticketgen_processing.references import Directory, Entry

@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ticketgen.findings import Finding, Severity
-from ticketgen.provides.component import SheetRow
-from ticketgen.provides.csv_type import CsvType
+from ticketgen import Finding, Severity
+from ticketgen.provides import CsvType, SheetRow
 from ticketgen_processing.naming import MACHINE_NAME, header_name
 from ticketgen_processing.reading import Record, Table
 

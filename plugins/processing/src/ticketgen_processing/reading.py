@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import chardet
 
-from ticketgen.provides.csv_type import CsvType
+from ticketgen.provides import CsvType
 from ticketgen_processing.naming import header_name
 
 __all__ = ["Record", "Table", "UnreadableFileError", "decode", "read_table"]

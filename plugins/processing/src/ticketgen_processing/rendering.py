@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ticketgen.provides.component import Component, ComponentTable, Source
-from ticketgen.provides.writer import WrittenText
+from ticketgen.provides import Component, ComponentTable, Source, WrittenText
 from ticketgen_processing.escaping import escape_cell, escape_line
 
 __all__ = ["RenderedTicket", "render"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ticketgen.provides.component import Component, SheetRow
-from ticketgen.provides.writer import SiteContext, WrittenText
+from ticketgen.provides import Component, SheetRow, SiteContext, WrittenText
 from ticketgen_processing.drafts import usable
 
 __all__ = [

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from ticketgen.provides.component import Component
-from ticketgen.provides.writer import SiteContext, Writer, WrittenText
+from ticketgen.provides import Component, SiteContext, Writer, WrittenText
 from ticketgen_processing import stories
 
 __all__ = ["TEMPLATE_WRITER", "write_from_template"]

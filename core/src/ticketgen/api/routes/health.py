@@ -7,20 +7,37 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
-from ticketgen.api.deps import CurrentUser, HostRuntime, Work, problem_responses
+from ticketgen.api.deps import (
+    Credentials,
+    CurrentUser,
+    HostRuntime,
+    Work,
+    current_user,
+    problem_responses,
+)
 from ticketgen.discovery import PluginStatus
 from ticketgen.domain import workers
-from ticketgen.errors import TicketgenError
-from ticketgen.migrations import require_current_schema
+from ticketgen.errors import AuthenticationError, TemporaryError
+from ticketgen.migrations import SchemaError, require_current_schema
 
 __all__ = ["public", "router"]
 
 public = APIRouter(tags=["health"])
 router = APIRouter(tags=["health"])
+
+_log = structlog.get_logger(__name__)
+
+
+class NoWorkerError(TemporaryError):
+    """Nothing of what is started runs until a worker comes."""
+
+    code = "no_worker"
+
 
 Condition = Literal["healthy", "unhealthy"]
 
@@ -91,16 +108,20 @@ async def health(work: Work, runtime: HostRuntime, user: CurrentUser) -> Health:
 
 @router.get(
     "/health/ready",
-    responses={503: {"model": Readiness, "description": "Something is missing."}},
+    responses={
+        **problem_responses(),
+        503: {"model": Readiness, "description": "Something is missing."},
+    },
 )
-async def ready(response: Response, runtime: HostRuntime) -> Readiness:
+async def ready(response: Response, runtime: HostRuntime, credentials: Credentials) -> Readiness:
     """Check the database, its schema, Redis, the workers and the plugins.
 
     Needs a token as long as the database can be asked for it. Workers and plugins that are
     missing make the system degraded, not unready: what is started is stored and runs later.
     """
+    database = await _checked("database", _admit(runtime, credentials))
     checks = [
-        await _checked("database", _ask_database(runtime)),
+        database,
         await _checked("schema", require_current_schema(runtime.engine)),
         await _checked("redis", runtime.queue.ping()),
         await _checked("workers", _ask_workers(runtime)),
@@ -113,25 +134,31 @@ async def ready(response: Response, runtime: HostRuntime) -> Readiness:
 
 
 async def _checked(name: str, asking: Awaitable[object]) -> Check:
+    """What came of asking; why nothing answered is for the log, it may name hosts and users."""
     try:
         await asking
-    except TicketgenError as error:
+    except AuthenticationError:
+        raise
+    except (SchemaError, NoWorkerError) as error:
         return Check(name=name, ok=False, message=error.message)
     except Exception as error:
-        return Check(name=name, ok=False, message=f"{type(error).__name__}: {error}"[:300])
+        _log.warning("check_failed", check=name, error=f"{type(error).__name__}: {error}"[:300])
+        return Check(name=name, ok=False, message="It does not answer; the log says why.")
     return Check(name=name, ok=True)
 
 
-async def _ask_database(runtime: HostRuntime) -> None:
-    async with runtime.engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
+async def _admit(runtime: HostRuntime, credentials: Credentials) -> None:
+    """Ask the database for the caller's token, which also proves that it answers."""
+    async with runtime.unit_of_work() as work:
+        await current_user(work, credentials)
+        await work.db.execute(text("SELECT 1"))
 
 
 async def _ask_workers(runtime: HostRuntime) -> None:
     async with runtime.session_factory() as db:
         found = await workers.list_live_workers(db, expiry=runtime.settings.heartbeat_expiry)
     if not found:
-        raise TicketgenError("No worker lives; start `ticketgen-worker`.")
+        raise NoWorkerError("No worker lives; start `ticketgen-worker`.")
 
 
 def _plugins(runtime: HostRuntime) -> Check:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ticketgen.api.deps import (
@@ -21,7 +21,7 @@ from ticketgen.api.texts import LongText, ShortText
 from ticketgen.domain import audit, failures, sessions
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.users import User, get_user_by_name
-from ticketgen.errors import ErrorCategory, InvalidInputError
+from ticketgen.errors import ConflictError, ErrorCategory, InvalidInputError
 from ticketgen.provides import Writer
 from ticketgen.runtime import Runtime
 
@@ -29,6 +29,8 @@ __all__ = ["SessionView", "router"]
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 
+Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many.")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000, description="Pass over so many first.")]
 JiraKey = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,19}$")]
 
 
@@ -36,6 +38,7 @@ class SiteInfo(BaseModel):
     """What is said about the site before anything is uploaded."""
 
     model_config = ConfigDict(
+        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
@@ -45,7 +48,7 @@ class SiteInfo(BaseModel):
                     "writer": "template",
                 }
             ]
-        }
+        },
     )
 
     name: ShortText = Field(description="The project's name.")
@@ -57,6 +60,10 @@ class SiteInfo(BaseModel):
 class SiteInfoChange(BaseModel):
     """The parts of a site's description that are to change."""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"jira_project_key": "HM"}]}
+    )
+
     name: ShortText | None = None
     description: LongText | None = None
     jira_project_key: JiraKey | None = None
@@ -65,6 +72,8 @@ class SiteInfoChange(BaseModel):
 
 class HandOver(BaseModel):
     """Whom a session is given to."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"user": "mia"}]})
 
     user: ShortText = Field(description="A user's name.")
 
@@ -133,9 +142,13 @@ async def create_session(
 
 
 @router.get("", responses=problem_responses())
-async def list_sessions(work: Work, user: CurrentUser) -> list[SessionView]:
+async def list_sessions(
+    work: Work, user: CurrentUser, limit: Limit = 100, offset: Offset = 0
+) -> list[SessionView]:
     """List the caller's sessions, or all to an administrator, the latest changed first."""
-    found = await sessions.list_sessions(work.db, owner_id=None if user.is_admin else user.id)
+    found = await sessions.list_sessions(
+        work.db, owner_id=None if user.is_admin else user.id, limit=limit, offset=offset
+    )
     return [SessionView.model_validate(session) for session in found]
 
 
@@ -164,7 +177,9 @@ async def change_session(
     values = change.model_dump(exclude_unset=True)
     for field in ("name", "description", "writer"):
         if values.get(field, "") is None:
-            raise InvalidInputError(f"{field} cannot be null.")
+            raise InvalidInputError(
+                f"{field} cannot be null.", recovery_actions=["Leave it out to keep it as it is."]
+            )
     if "writer" in values:
         _known_writer(runtime, values["writer"])
     for field, value in values.items():
@@ -181,12 +196,17 @@ async def change_session(
     return SessionView.model_validate(session)
 
 
-@router.post("/{session_id}/owner", responses=problem_responses(403, 404, 422))
+@router.post("/{session_id}/owner", responses=problem_responses(403, 404, 409, 422))
 async def hand_over(
     target: HandOver, session: LockedSession, work: Work, user: CurrentUser
 ) -> SessionView:
     """Give the session to a colleague; the caller loses it, unless an administrator."""
     colleague: User = await get_user_by_name(work.db, target.user)
+    if colleague.disabled_at is not None:
+        raise ConflictError(
+            f"The user {colleague.name!r} is disabled.",
+            recovery_actions=["Give the session to somebody who can work on it."],
+        )
     audit.record(
         work.db,
         "session.handed_over",
@@ -201,7 +221,9 @@ async def hand_over(
 
 
 @router.get("/{session_id}/errors", responses=problem_responses(403, 404))
-async def list_errors(session: OwnedSession, work: Work) -> list[FailureView]:
+async def list_errors(
+    session: OwnedSession, work: Work, limit: Limit = 100, offset: Offset = 0
+) -> list[FailureView]:
     """List what failed in the session, newest first."""
-    found = await failures.list_failures(work.db, session_id=session.id)
+    found = await failures.list_failures(work.db, session_id=session.id, limit=limit, offset=offset)
     return [FailureView.model_validate(failure) for failure in found]

@@ -6,10 +6,12 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ticketgen.api.deps import CurrentUser, HostRuntime, Work, problem_responses, refuse_foreign
 from ticketgen.domain import sessions, tokens
+from ticketgen.errors import InvalidInputError
+from ticketgen.plugin import Subject
 from ticketgen.progress import channel_of
 
 __all__ = ["router"]
@@ -19,6 +21,18 @@ router = APIRouter(prefix="/api/stream-passes", tags=["progress"])
 
 class PassRequest(BaseModel):
     """Which stream is to be opened."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "session_id": "019ac0de-0000-7000-8000-000000000000",
+                    "task_type": "processing",
+                }
+            ]
+        },
+    )
 
     session_id: UUID
     task_type: str = Field(max_length=100, examples=["processing"])
@@ -32,14 +46,18 @@ class StreamPassView(BaseModel):
     expires_at: datetime
 
 
-@router.post("", status_code=201, responses=problem_responses(403, 404))
+@router.post("", status_code=201, responses=problem_responses(403, 404, 422))
 async def create_pass(
     wanted: PassRequest, request: Request, work: Work, user: CurrentUser, runtime: HostRuntime
 ) -> StreamPassView:
     """Make a pass for one channel; it may be used again until it expires."""
     session = await sessions.get_session(work.db, wanted.session_id)
     refuse_foreign(session, user)
-    runtime.registry.task(wanted.task_type)
+    if runtime.registry.task(wanted.task_type).task.subject is not Subject.SESSION:
+        raise InvalidInputError(
+            f"The task {wanted.task_type!r} is not about a session and has no stream of one.",
+            recovery_actions=["Name a task of the session, such as `processing`."],
+        )
     channel = channel_of(wanted.task_type, session_id=session.id)
     stored, secret = await tokens.create_stream_pass(
         work.db, user=user, channel=channel, lifetime=runtime.settings.stream_pass_lifetime

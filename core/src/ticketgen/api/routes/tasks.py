@@ -12,45 +12,23 @@ from ticketgen.api.deps import (
     Admin,
     CurrentUser,
     OwnedSession,
+    TaskStarted,
     Work,
     problem_responses,
+    started_answer,
 )
 from ticketgen.api.routes.runs import RunView, view_run
 from ticketgen.api.websocket import stream_session
-from ticketgen.context import StartedRun
 from ticketgen.domain import task_runs
 from ticketgen.plugin import Caller, Subject, Task
 from ticketgen.registry import Registry
 
-__all__ = ["TaskStarted", "TaskStatus", "started_answer", "task_router"]
+__all__ = ["TaskStatus", "task_router"]
 
 
-class TaskStarted(BaseModel):
-    """The answer to a start: stored, and on its way to a worker."""
-
-    task_id: UUID = Field(description="The run's id, also at /api/runs/{task_id}.")
-    session_id: UUID | None
-    task_type: str
-    status: str = Field(description="`processing`, until the run has ended.")
-    state: task_runs.RunState
-    existing: bool = Field(description="True: it was running already; this is its id.")
-    progress_channel: str = Field(description="Where its progress is published.")
-
-    model_config = {
-        "json_schema_extra": {
-            "examples": [
-                {
-                    "task_id": "019ac0de-0000-7000-8000-000000000001",
-                    "session_id": "019ac0de-0000-7000-8000-000000000000",
-                    "task_type": "processing",
-                    "status": "processing",
-                    "state": "queued",
-                    "existing": False,
-                    "progress_channel": "progress:019ac0de-0000-7000-8000-000000000000:processing",
-                }
-            ]
-        }
-    }
+_START = """Store a run and hand it to the workers. If one of the kind is active already, it is
+answered with that run and `existing: true`."""
+_STATUS = """Tell where the newest run stands; 200 with `not_started` if there was none."""
 
 
 class TaskStatus(BaseModel):
@@ -63,20 +41,6 @@ class TaskStatus(BaseModel):
         examples=["processing"],
     )
     run: RunView | None
-
-
-def started_answer(started: StartedRun) -> TaskStarted:
-    """The 202 for a started run."""
-    run = started.run
-    return TaskStarted(
-        task_id=run.id,
-        session_id=run.session_id,
-        task_type=run.task_type,
-        status=run.status,
-        state=run.state,
-        existing=started.existing,
-        progress_channel=f"progress:{run.session_id or run.id}:{run.task_type}",
-    )
 
 
 def task_router(registry: Registry) -> APIRouter:
@@ -123,6 +87,7 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
             status_code=202,
             tags=tags,
             summary=f"Start: {task.summary}",
+            description=_START,
             operation_id=f"start_{task.name.replace('.', '_')}",
             responses=problem_responses(403, 404, 409, 422),
         )
@@ -132,6 +97,7 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
         methods=["GET"],
         tags=tags,
         summary=f"Status: {task.summary}",
+        description=_STATUS,
         operation_id=f"status_{task.name.replace('.', '_')}",
         responses=problem_responses(403, 404),
     )
@@ -150,6 +116,7 @@ def _mount_free_task(router: APIRouter, task: Task[Any, Any]) -> None:
         status_code=202,
         tags=[task.name],
         summary=f"Start: {task.summary}",
+        description=_START,
         operation_id=f"start_{task.name.replace('.', '_')}",
         responses=problem_responses(403, 422),
     )

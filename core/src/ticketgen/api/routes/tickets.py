@@ -60,11 +60,12 @@ class TicketEdit(BaseModel):
     """The parts of a ticket that are to change, and the revision they were read at."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"revision": 1, "title": "Content type: Event"}]}
+        extra="forbid",
+        json_schema_extra={"examples": [{"revision": 1, "title": "Content type: Event"}]},
     )
 
     revision: int = Field(description="The ticket's revision the edit is based on.")
-    title: Annotated[ShortText, Field(max_length=200)] | None = None
+    title: ShortText | None = None
     description: LongText | None = None
     assignee: ShortText | None = None
     sprint: ShortText | None = None
@@ -110,9 +111,16 @@ async def edit_ticket(
             recovery_actions=["Read the ticket again and repeat the edit on what it says now."],
         )
     changed = edit.model_dump(exclude_unset=True, exclude={"revision"})
+    if not changed:
+        raise InvalidInputError(
+            "The edit changes nothing.",
+            recovery_actions=["Name at least one field beside `revision`."],
+        )
     for field in ("title", "description"):
         if changed.get(field, "") is None:
-            raise InvalidInputError(f"{field} cannot be null.")
+            raise InvalidInputError(
+                f"{field} cannot be null.", recovery_actions=["Leave it out to keep it as it is."]
+            )
     for field, value in changed.items():
         setattr(ticket, field, value)
     ticket.revision += 1

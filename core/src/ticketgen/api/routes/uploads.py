@@ -42,8 +42,9 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/api/sessions/{session_id}/uploads", tags=["uploads"])
 
-_FORM_OVERHEAD = 1024 * 1024
-"""Bytes a form may have beside the files: boundaries, headers, names."""
+
+_ENDING_BYTES = 100
+"""More than a form's last line, the closing boundary of at most 70 characters."""
 
 
 class UploadView(BaseModel):
@@ -202,34 +203,35 @@ async def _require_open(work: UnitOfWork, session: WorkSession) -> None:
         )
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """The request's body, which fails as soon as it is longer than `limit` bytes."""
-    read = 0
+def _keep_ending(receive: Receive, ending: bytearray) -> Receive:
+    """The request's body, of which the last bytes are kept in `ending`."""
 
-    async def limited() -> Message:
-        nonlocal read
+    async def kept() -> Message:
         message = await receive()
-        read += len(message.get("body", b""))
-        if read > limit:
-            raise TooLargeError(
-                f"The request is larger than {limit} bytes.",
-                recovery_actions=["Upload fewer or smaller files at once."],
-            )
+        ending.extend(message.get("body", b""))
+        del ending[:-_ENDING_BYTES]
         return message
 
-    return limited
+    return kept
 
 
 async def _read_form(request: Request, settings: Settings) -> list[_File]:
     """The files of the form, refused by number and size before they are in memory."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    content_type = request.headers.get("content-type", "").lower()
+    if not content_type.startswith("multipart/form-data"):
         raise InvalidInputError(
             "The files must come as multipart/form-data, in the field `files`.",
             recovery_actions=["Send them as a form, such as `curl -F files=@Bundles.csv …`."],
         )
-    limit = settings.upload_max_session_bytes + _FORM_OVERHEAD
-    bounded = Request(request.scope, _limited(request.receive, limit))
-    async with bounded.form(max_files=1000, max_fields=10) as form:
+    ending = bytearray()
+    watched = Request(request.scope, _keep_ending(request.receive, ending))
+    async with watched.form(max_files=1000, max_fields=10) as form:
+        # Starlette passes over a part that has no end, and the file in it would be missing.
+        if not ending.rstrip().endswith(b"--"):
+            raise InvalidInputError(
+                "The form ends in the middle; a file may be cut off.",
+                recovery_actions=["Send it again."],
+            )
         parts = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
         if not parts:
             raise InvalidInputError(

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+import pytest
+
+from tests.core.api.expecting import refused
+from ticketgen.embedded import EmbeddedServers
+from ticketgen.testing import Api
+
+pytestmark = pytest.mark.services
+
+NOBODY = {"Authorization": ""}
+
+
+async def test_liveness_needs_no_token_and_tells_nothing_else(api: Api) -> None:
+    answer = await api.client.get("/health/live", headers=NOBODY)
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "alive"}
+
+
+async def test_without_a_worker_the_worker_is_unhealthy_and_readiness_says_so(api: Api) -> None:
+    health = (await api.client.get("/health")).json()
+    ready = (await api.client.get("/health/ready")).json()
+
+    assert health["api"] == "healthy"
+    assert health["worker"] == "unhealthy"
+    assert health["workers"] == []
+    workers = next(check for check in ready["checks"] if check["name"] == "workers")
+    assert workers["ok"] is False
+    assert "ticketgen-worker" in workers["message"]
+
+
+async def test_readiness_names_everything_it_looks_at(api: Api) -> None:
+    ready = (await api.client.get("/health/ready")).json()
+
+    names = [check["name"] for check in ready["checks"]]
+    assert names[:4] == ["database", "schema", "redis", "workers"]
+    assert {"database", "schema", "redis"} <= {c["name"] for c in ready["checks"] if c["ok"]}
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer wrong", "Basic eDp5"])
+async def test_readiness_needs_a_token(api: Api, authorization: str) -> None:
+    answer = await api.client.get("/health/ready", headers={"Authorization": authorization})
+
+    refused(answer, 401, "authentication")
+
+
+async def test_without_postgres_requests_end_soon_and_as_temporary(
+    api: Api, servers: EmbeddedServers
+) -> None:
+    await asyncio.to_thread(servers.stop_postgres)
+    try:
+        begun = monotonic()
+        asked = await api.client.get("/api/sessions")
+        written = await api.client.post("/api/sessions", json={"name": "Museum"})
+        live = await api.client.get("/health/live")
+        ready = await api.client.get("/health/ready", headers=NOBODY)
+        took = monotonic() - begun
+    finally:
+        await asyncio.to_thread(servers.start_postgres)
+
+    for answer in (asked, written):
+        assert refused(answer, 503, "database_unavailable")["category"] == "temporary"
+    assert live.status_code == 200
+    assert ready.status_code == 503
+    checks = {check["name"]: check for check in ready.json()["checks"]}
+    assert checks["database"]["ok"] is False
+    assert checks["redis"]["ok"] is True
+    assert "/" not in checks["database"]["message"]
+    assert took < 20
+    assert (await api.client.get("/api/sessions")).status_code == 200

@@ -1,0 +1,143 @@
+"""A plugin whose task does whatever a test wants, and a host that has only this plugin."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import select, update
+from uuid_utils.compat import uuid7
+
+from ticketgen import Plugin, Schedule, StartContext, Subject, Task, TaskContext
+from ticketgen.domain import sessions, task_runs, users
+from ticketgen.domain.failures import Failure
+from ticketgen.domain.sessions import Stage, WorkSession
+from ticketgen.domain.task_runs import TaskRun
+from ticketgen.progress import ProgressMessage
+from ticketgen.runner import Runner
+from ticketgen.runtime import Runtime, open_runtime
+from ticketgen.settings import Settings
+from ticketgen.testing import registry_of
+
+
+class Note(BaseModel):
+    """Request and payload of the lab's tasks."""
+
+    note: str = ""
+
+
+Handler = Callable[[TaskContext, Note], Awaitable[dict[str, Any]]]
+
+
+async def prepare(start: StartContext, request: Note) -> Note:
+    return request
+
+
+async def succeed(ctx: TaskContext, payload: Note) -> dict[str, Any]:
+    return {"note": payload.note, "attempt": ctx.run.attempt}
+
+
+def raising(*errors: BaseException) -> Handler:
+    """A handler that raises these one after another, the last for ever."""
+    left = list(errors)
+
+    async def handler(ctx: TaskContext, payload: Note) -> dict[str, Any]:
+        raise left.pop(0) if len(left) > 1 else left[0]
+
+    return handler
+
+
+def task(name: str = "lab", handler: Handler = succeed, **options: Any) -> Task[Note, Note]:
+    return Task(
+        name=name,
+        summary="Does what a test wants.",
+        request=Note,
+        payload=Note,
+        prepare=prepare,
+        handler=handler,
+        job_name=f"{name.replace('.', '_')}_job",
+        **({"subject": Subject.NONE} | options),
+    )
+
+
+def session_task(name: str = "lab", handler: Handler = succeed, **options: Any) -> Task[Note, Note]:
+    return task(name, handler, subject=Subject.SESSION, **options)
+
+
+def lab_plugin(*tasks: Task[Note, Note], schedules: Sequence[Schedule] = ()) -> Plugin:
+    return Plugin(
+        name="lab",
+        summary="Does what a test wants.",
+        tasks=tasks or (task(),),
+        schedules=tuple(schedules),
+    )
+
+
+@asynccontextmanager
+async def open_lab(
+    settings: Settings, *tasks: Task[Note, Note], schedules: Sequence[Schedule] = ()
+) -> AsyncIterator[Runtime]:
+    """A host with the lab alone; when it closes, every database connection must be back."""
+    registry = registry_of(settings, lab_plugin(*tasks, schedules=schedules))
+    async with open_runtime(settings, registry=registry) as runtime:
+        yield runtime
+        pool: Any = runtime.engine.pool
+        assert pool.checkedout() == 0, "a database connection was not given back"
+
+
+def runner_of(runtime: Runtime, *, worker_id: UUID | None = None) -> Runner:
+    return Runner(
+        registry=runtime.registry,
+        session_factory=runtime.session_factory,
+        queue=runtime.queue,
+        publisher=runtime.publisher,
+        settings=runtime.settings,
+        worker_id=worker_id or uuid7(),
+    )
+
+
+async def new_session(runtime: Runtime, *, stage: Stage = Stage.UPLOAD) -> UUID:
+    async with runtime.session_factory() as db:
+        owner = await users.create_user(db, name=f"user-{uuid7()}", role=users.Role.MEMBER)
+        session = WorkSession(owner_id=owner.id, name="Harbour Museum", stage=stage)
+        db.add(session)
+        await db.commit()
+    return session.id
+
+
+async def start(runtime: Runtime, task_type: str = "lab", **arguments: Any) -> TaskRun:
+    async with runtime.unit_of_work() as work:
+        started = await work.start(task_type, **arguments)
+    return started.run
+
+
+async def run_of(runtime: Runtime, run_id: UUID) -> TaskRun:
+    async with runtime.session_factory() as db:
+        return await task_runs.get_run(db, run_id)
+
+
+async def stage_of(runtime: Runtime, session_id: UUID) -> Stage:
+    async with runtime.session_factory() as db:
+        return (await sessions.get_session(db, session_id)).stage
+
+
+async def failures_of(runtime: Runtime, run_id: UUID) -> list[Failure]:
+    async with runtime.session_factory() as db:
+        found = await db.scalars(
+            select(Failure).where(Failure.task_id == run_id).order_by(Failure.created_at)
+        )
+        return list(found)
+
+
+async def change_run(runtime: Runtime, run_id: UUID, **values: Any) -> None:
+    async with runtime.session_factory() as db:
+        await db.execute(update(TaskRun).where(TaskRun.id == run_id).values(**values))
+        await db.commit()
+
+
+async def messages_of(runtime: Runtime, channel: str) -> list[ProgressMessage]:
+    entries = await runtime.redis.xrange(f"{channel}:stream")
+    return [ProgressMessage.model_validate_json(fields[b"message"]) for _, fields in entries]
