@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from uuid_utils.compat import uuid7
 
 from ticketgen.embedded import EmbeddedServers
@@ -117,7 +118,31 @@ async def test_a_listener_that_comes_back_at_once_is_ready_at_once(
         assert waited < 0.8
 
 
-async def test_of_many_listeners_that_come_at_the_same_moment_none_stays_deaf(
+async def test_a_listener_that_comes_while_the_hub_subscribes_for_another_is_not_missed(
+    hub: ProgressHub, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe = PubSub.subscribe
+    subscribing = asyncio.Event()
+
+    async def slowly(pubsub: PubSub, *channels: str) -> None:
+        subscribing.set()
+        await asyncio.sleep(0.1)
+        await subscribe(pubsub, *channels)
+
+    monkeypatch.setattr(PubSub, "subscribe", slowly)
+    first, second = uuid7(), uuid7()
+    async with AsyncExitStack() as stack:
+        early = asyncio.create_task(stack.enter_async_context(hub.listen(_channel(first))))
+        await subscribing.wait()
+        queue = await stack.enter_async_context(hub.listen(_channel(second)))
+        await early
+
+        await _say(redis, second, 8)
+
+        assert await _heard(queue) == 8
+
+
+async def test_of_many_listeners_that_come_one_after_another_each_hears_its_own(
     hub: ProgressHub, redis: Redis
 ) -> None:
     ids = [uuid7() for _ in range(60)]

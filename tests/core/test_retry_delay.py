@@ -4,7 +4,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ticketgen import RetryPolicy
@@ -16,6 +16,7 @@ _SETTINGS = Settings(retry_delay=timedelta(seconds=30), retry_delay_limit=timede
 _durations = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=2))
 
 
+@settings(deadline=None)
 @given(
     tries=st.integers(1, 10_000), base=_durations, limit=_durations, seed=st.integers(0, 2**32 - 1)
 )
@@ -36,6 +37,7 @@ def test_a_delay_lies_under_the_exponential_ceiling_and_under_the_limit(
     assert tries > 20 or delay <= base * 2 ** (tries - 1)
 
 
+@settings(deadline=None)
 @given(
     tries=st.integers(1, 100),
     asked=st.timedeltas(min_value=timedelta(-1), max_value=timedelta(days=30)),

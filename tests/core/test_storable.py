@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ticketgen.storable import storable, storable_text
@@ -18,6 +18,7 @@ _anything = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(_anything)
 def test_anything_becomes_json_that_postgres_takes(value: object) -> None:
     written = json.dumps(storable(value), allow_nan=False, ensure_ascii=False)

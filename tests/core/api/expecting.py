@@ -38,7 +38,7 @@ def refused(answer: httpx2.Response, status: int, code: str | None = None) -> di
     assert problem["message"] == problem["detail"]
     assert problem["recovery_actions"]
     assert all(problem["recovery_actions"])
-    assert UUID(problem["error_id"])
+    assert str(UUID(problem["error_id"])) == problem["error_id"]
     assert not [inside for inside in _INSIDE if inside in answer.text]
     if code is not None:
         assert problem["code"] == code

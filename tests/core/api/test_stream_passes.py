@@ -89,9 +89,7 @@ async def test_a_pass_is_no_token(api: Api) -> None:
     secret = parse_qs(urlsplit(made["url"]).query)["pass"][0]
 
     by_header = await api.client.get("/api/auth/me", headers=Api.bearing(secret))
-    by_query = await api.client.get(
-        f"/api/auth/me?pass={secret}", headers={"Authorization": ""}
-    )
+    by_query = await api.client.get(f"/api/auth/me?pass={secret}", headers={"Authorization": ""})
 
     refused(by_header, 401)
     refused(by_query, 401)

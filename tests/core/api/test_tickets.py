@@ -34,9 +34,7 @@ async def test_tickets_are_listed_in_order_of_work_with_their_groups(api: Api) -
 
 
 @pytest.mark.parametrize(("group", "count"), [("nothing", 0), ("", 0), ("' OR 1=1 --", 0)])
-async def test_a_group_that_does_not_exist_has_no_tickets(
-    api: Api, group: str, count: int
-) -> None:
+async def test_a_group_that_does_not_exist_has_no_tickets(api: Api, group: str, count: int) -> None:
     session_id = await generated_session(api)
 
     answer = await api.client.get(f"/api/sessions/{session_id}/tickets", params={"group": group})
@@ -98,9 +96,7 @@ async def test_an_assignee_can_be_taken_away_again(api: Api) -> None:
         {"revision": 1, "position": 7},
     ],
 )
-async def test_an_edit_that_makes_no_sense_changes_nothing(
-    api: Api, edit: dict[str, Any]
-) -> None:
+async def test_an_edit_that_makes_no_sense_changes_nothing(api: Api, edit: dict[str, Any]) -> None:
     address = await _address(api, await generated_session(api))
     before = (await api.client.get(address)).json()
 

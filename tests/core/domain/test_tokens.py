@@ -143,9 +143,7 @@ async def test_an_expired_pass_opens_nothing(runtime: Runtime) -> None:
 async def test_a_token_is_no_pass_and_a_pass_no_token(runtime: Runtime) -> None:
     user, _, token = await _token(runtime)
     async with runtime.session_factory() as db:
-        _, stream_pass = await tokens.create_stream_pass(
-            db, user=user, channel="a", lifetime=HOUR
-        )
+        _, stream_pass = await tokens.create_stream_pass(db, user=user, channel="a", lifetime=HOUR)
 
         with pytest.raises(AuthenticationError):
             await tokens.open_stream_pass(db, secret=token, channel="a")

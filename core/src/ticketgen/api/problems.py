@@ -24,6 +24,7 @@ from ticketgen.errors import (
     ErrorCategory,
     InvalidInputError,
     NotFoundError,
+    TemporaryError,
     TicketgenError,
     TooLargeError,
 )
@@ -257,7 +258,16 @@ def install_problem_handlers(app: FastAPI, session_factory: SessionFactory) -> N
         understood = _understood(error)
         error_id = new_id()
         where = f"{request.method} {request.url.path}"
-        if understood.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if isinstance(understood, TemporaryError):
+            # One line each: an outage refuses every request, and its traceback tells no more.
+            _log.warning(
+                "request_postponed",
+                code=understood.code,
+                error_id=str(error_id),
+                where=where,
+                error=f"{type(error).__name__}: {error}"[:300],
+            )
+        elif understood.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             error_id = await _recorded(session_factory, understood, where) or error_id
             _log.error(
                 "request_failed",
@@ -321,8 +331,6 @@ async def _recorded(
     session_factory: SessionFactory, error: TicketgenError, where: str
 ) -> UUID | None:
     """Keep the failure as a row, if the database can be reached at all."""
-    if isinstance(error, DatabaseUnavailableError):
-        return None
     try:
         async with session_factory() as db:
             failure = await failures.record_failure(db, error, operation_stage=where)

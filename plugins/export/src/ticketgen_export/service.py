@@ -117,7 +117,7 @@ def _sending(ctx: TaskContext, payload: ExportPayload, **more: Any) -> Sending:
         session_id=ctx.session_id,
         project_key=payload.project_key,
         options=payload.options,
-        unsettled=ctx.run.attempt > 1,
+        unsettled=ctx.run.attempt > 1 or ctx.run.id != ctx.run.lineage_id,
         **more,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter
 
@@ -12,12 +13,14 @@ from ticketgen.api.deps import (
     CurrentUser,
     OwnedSession,
     TaskStarted,
+    UnitOfWork,
     Work,
     problem_responses,
     service,
     started_answer,
 )
 from ticketgen.domain import artifacts, task_runs
+from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.errors import NotFoundError
 from ticketgen_processing.schemas import FindingsReport, GenerateRequest
 from ticketgen_processing.service import FINDINGS_FILE, ProcessingService
@@ -44,15 +47,30 @@ async def generate_tickets(
     )
 
 
+async def _last_generation(work: UnitOfWork, session_id: UUID) -> TaskRun | None:
+    """The generation the present tickets come from: one that waits or failed changed nothing."""
+    runs = await task_runs.list_runs(work.db, session_id=session_id, limit=1_000)
+    return next(
+        (
+            run
+            for run in runs
+            if run.task_type == "processing" and run.state is RunState.COMPLETED
+        ),
+        None,
+    )
+
+
 @router.get("/findings/{session_id}", responses=problem_responses(403, 404))
 async def list_findings(session: OwnedSession, work: Work) -> FindingsReport:
     """List what the last generation found in the sheets: file, row, column, value, remedy."""
-    run = await task_runs.latest_run(work.db, session_id=session.id, task_type="processing")
+    run = await _last_generation(work, session.id)
     report = run and await artifacts.read_artifact(work.db, run.lineage_id, FINDINGS_FILE)
     if not report:
         raise NotFoundError(
             "The session has no findings yet.",
-            recovery_actions=["Generate its tickets with POST /api/processing/start."],
+            recovery_actions=[
+                "Generate its tickets with POST /api/processing/generate-tickets/{session_id}."
+            ],
         )
     findings = [Finding.model_validate(item) for item in json.loads(report)]
     errors = sum(finding.severity is Severity.ERROR for finding in findings)

@@ -13,6 +13,9 @@ __all__ = ["NOT_NAMED", "Draft", "draft_of_row", "undefined_draft", "usable"]
 NOT_NAMED = "not named in the sheet"
 """Stands for the name of a parent that its rows leave out."""
 
+_LONGEST_GROUP = 100
+"""As many characters as a stored ticket has room for."""
+
 
 @dataclass(kw_only=True)
 class Draft:
@@ -76,9 +79,12 @@ def usable(text: str) -> str:
 
 def _classify(draft: Draft, kind: Kind | None, group: str) -> None:
     draft.label = kind.value if kind else draft.csv_type.label
-    draft.entity_group = (
-        kind.entity_group if kind else shorten(group or draft.csv_type.entity_group)
-    )
+    draft.entity_group = kind.entity_group if kind else _group(group or draft.csv_type.entity_group)
+
+
+def _group(text: str) -> str:
+    line = shorten(text)
+    return line if len(line) <= _LONGEST_GROUP else line[: _LONGEST_GROUP - 1] + "…"
 
 
 def _kind(csv_type: CsvType, qualifier: str) -> tuple[Kind | None, int]:

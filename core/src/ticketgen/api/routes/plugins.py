@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from ticketgen.api.deps import CurrentUser, HostRuntime, problem_responses
 from ticketgen.discovery import FoundPlugin, PluginStatus
+from ticketgen.plugin import Subject
 
 __all__ = ["PluginView", "describe", "router"]
 
@@ -65,7 +66,11 @@ def describe(found: FoundPlugin) -> PluginView:
                 if isinstance(route, APIRoute)
                 for method in sorted(route.methods or ())
             ],
-            "channels": [f"progress:{{session_id}}:{task.name}" for task in plugin.tasks],
+            "channels": [
+                f"progress:{{{'session_id' if task.subject is Subject.SESSION else 'task_id'}}}"
+                f":{task.name}"
+                for task in plugin.tasks
+            ],
             "provides": [
                 f"{type(value).__name__} {getattr(value, 'name', '')}".strip()
                 for value in plugin.provides

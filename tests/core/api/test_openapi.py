@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ticketgen.testing import Api
+
+pytestmark = pytest.mark.services
+
+EXAMPLES = ("SiteInfo", "SiteInfoChange", "HandOver", "TicketEdit", "PassRequest", "Problem")
+
+
+async def _operations(api: Api) -> dict[str, dict[str, Any]]:
+    document = (await api.client.get("/api/openapi.json")).json()
+    return {
+        f"{method.upper()} {path}": operation
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
+async def test_every_operation_has_a_summary_and_a_description(api: Api) -> None:
+    operations = await _operations(api)
+
+    bare = [
+        name
+        for name, operation in operations.items()
+        if not operation.get("summary") or not operation.get("description")
+    ]
+    assert len(operations) > 30
+    assert bare == []
+
+
+async def test_every_operation_has_an_id_of_its_own(api: Api) -> None:
+    operations = await _operations(api)
+
+    ids = [operation["operationId"] for operation in operations.values()]
+    assert len(set(ids)) == len(ids)
+
+
+async def test_every_operation_but_liveness_says_which_problems_it_answers_with(
+    api: Api,
+) -> None:
+    operations = await _operations(api)
+
+    silent = [
+        (name, status)
+        for name, operation in operations.items()
+        for status in ("401", "500", "503")
+        if status not in operation["responses"]
+    ]
+    assert {name for name, _ in silent} == {"GET /health/live"}
+
+
+async def test_every_problem_is_described_as_a_problem_document(api: Api) -> None:
+    operations = await _operations(api)
+
+    others = [
+        (name, status)
+        for name, operation in operations.items()
+        for status, response in operation["responses"].items()
+        if int(status) >= 400
+        and (name, status) != ("GET /health/ready", "503")
+        and response["content"]
+        != {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    ]
+    assert others == []
+
+
+async def test_every_reference_leads_somewhere(api: Api) -> None:
+    document = (await api.client.get("/api/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    wanted: set[str] = set()
+
+    def collect(value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("$ref"), str):
+                wanted.add(value["$ref"].rpartition("/")[2])
+            for item in value.values():
+                collect(item)
+        elif isinstance(value, list):
+            for item in value:
+                collect(item)
+
+    collect(document)
+
+    assert "Problem" in wanted
+    assert wanted - schemas.keys() == set()
+
+
+async def test_the_main_bodies_have_an_example(api: Api) -> None:
+    document = (await api.client.get("/api/openapi.json")).json()
+
+    schemas = document["components"]["schemas"]
+    assert [name for name in EXAMPLES if not schemas[name].get("examples")] == []

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.core.api.expecting import BUNDLES, generated_session
+from ticketgen.embedded import EmbeddedServers
+from ticketgen.progress import ProgressMessage, Publisher, publish_progress
+from ticketgen.testing import LiveApi, drain, start_session
+
+pytestmark = pytest.mark.services
+
+
+@asynccontextmanager
+async def _opened(
+    live: LiveApi, session_id: str, *, token: str | None = None, task: str = "processing"
+) -> AsyncIterator[ClientConnection]:
+    headers = {"Authorization": f"Bearer {token or live.api.token}"}
+    async with connect(live.stream_url(session_id, task), additional_headers=headers) as stream:
+        yield stream
+
+
+async def _next(stream: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        message: dict[str, Any] = json.loads(await stream.recv())
+        return message
+
+
+async def _to_the_end(stream: ClientConnection) -> tuple[list[dict[str, Any]], int | None]:
+    messages: list[dict[str, Any]] = []
+    try:
+        while True:
+            messages.append(await _next(stream))
+    except ConnectionClosed as closed:
+        return messages, closed.rcvd.code if closed.rcvd else None
+
+
+async def _started(live: LiveApi) -> tuple[str, UUID]:
+    session_id = await start_session(live.api, {"Bundles.csv": BUNDLES})
+    answer = await live.api.client.post(f"/api/processing/start/{session_id}")
+    return session_id, UUID(answer.json()["task_id"])
+
+
+async def _no_listeners(live: LiveApi) -> None:
+    async with asyncio.timeout(1):
+        while live.hub.listener_count:  # noqa: ASYNC110 - the count has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_a_stream_begins_with_a_snapshot_and_ends_with_the_ending(
+    live_api: LiveApi,
+) -> None:
+    session_id, run_id = await _started(live_api)
+
+    async with _opened(live_api, session_id) as stream:
+        snapshot = await _next(stream)
+        await drain(live_api.api.runtime)
+        rest, code = await _to_the_end(stream)
+
+    assert snapshot["type"] == "snapshot"
+    assert snapshot["status"] == "processing"
+    assert snapshot["task_id"] == str(run_id)
+    assert [message["type"] for message in rest][-1] == "completed"
+    assert {message["type"] for message in rest[:-1]} <= {"progress"}
+    assert rest[-1]["result_summary"]["tickets_generated"] == 2
+    sequence = [message["sequence"] for message in rest]
+    assert sequence == sorted(set(sequence))
+    assert code == 1000
+
+
+async def test_a_client_may_come_before_the_start(live_api: LiveApi) -> None:
+    session_id = await start_session(live_api.api, {"Bundles.csv": BUNDLES})
+
+    async with _opened(live_api, session_id) as stream:
+        snapshot = await _next(stream)
+        await live_api.api.client.post(f"/api/processing/start/{session_id}")
+        await drain(live_api.api.runtime)
+        rest, code = await _to_the_end(stream)
+
+    assert snapshot["status"] == "not_started"
+    assert rest[-1]["type"] == "completed"
+    assert code == 1000
+
+
+async def test_a_client_of_a_finished_run_gets_its_ending_at_once(live_api: LiveApi) -> None:
+    session_id = await generated_session(live_api.api)
+
+    async with _opened(live_api, session_id) as stream:
+        messages, code = await _to_the_end(stream)
+
+    assert [message["type"] for message in messages] == ["snapshot", "completed"]
+    assert code == 1000
+
+
+async def test_progress_reaches_every_client(live_api: LiveApi) -> None:
+    session_id, run_id = await _started(live_api)
+
+    async with _opened(live_api, session_id) as one, _opened(live_api, session_id) as other:
+        await _next(one)
+        await _next(other)
+        await publish_progress(
+            live_api.api.runtime.publisher,
+            session_id=UUID(session_id),
+            task_id=run_id,
+            task_type="processing",
+            percentage=40,
+            stage="Writing",
+        )
+        seen = [await _next(one), await _next(other)]
+
+    assert [message["progress_percentage"] for message in seen] == [40, 40]
+    assert seen[0] == seen[1]
+
+
+async def test_an_ending_whose_message_was_lost_arrives_all_the_same(
+    live_api: LiveApi, servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lose(publisher: Publisher, message: ProgressMessage) -> bool:
+        return False
+
+    session_id, _ = await _started(live_api)
+    monkeypatch.setattr(Publisher, "publish", lose)
+
+    async with _opened(live_api, session_id) as stream:
+        await _next(stream)
+        await asyncio.to_thread(servers.kill_redis)
+        await asyncio.to_thread(lambda: servers.start_redis(wipe=True))
+        await drain(live_api.api.runtime)
+        messages, code = await _to_the_end(stream)
+
+    assert messages[-1]["type"] == "completed"
+    assert code == 1000
+
+
+async def test_a_client_that_leaves_is_noticed_at_once(live_api: LiveApi) -> None:
+    session_id = await start_session(live_api.api)
+
+    async with _opened(live_api, session_id) as stream:
+        await _next(stream)
+        assert live_api.hub.listener_count == 1
+
+    await _no_listeners(live_api)
+
+
+async def test_a_client_that_vanishes_without_a_word_is_noticed_at_once(
+    live_api: LiveApi,
+) -> None:
+    session_id = await start_session(live_api.api)
+
+    async with _opened(live_api, session_id) as stream:
+        await _next(stream)
+        stream.transport.abort()
+        await _no_listeners(live_api)
+
+
+async def test_what_a_client_sends_is_of_no_interest(live_api: LiveApi) -> None:
+    session_id, _ = await _started(live_api)
+
+    async with _opened(live_api, session_id) as stream:
+        await _next(stream)
+        for noise in ("{", "\x00", b"\xff\xfe", "x" * 100_000):
+            await stream.send(noise)
+        await drain(live_api.api.runtime)
+        messages, code = await _to_the_end(stream)
+
+    assert messages[-1]["type"] == "completed"
+    assert code == 1000
+
+
+@pytest.mark.parametrize("who", ["foreign", "unknown"])
+async def test_a_session_that_is_not_the_callers_is_closed_with_the_reason(
+    live_api: LiveApi, who: str
+) -> None:
+    session_id = await start_session(live_api.api)
+    target, token = (
+        (session_id, live_api.api.other_token) if who == "foreign" else (str(uuid4()), None)
+    )
+
+    async with _opened(live_api, target, token=token) as stream:
+        messages, code = await _to_the_end(stream)
+
+    assert messages == []
+    assert code == (4403 if who == "foreign" else 4404)
+
+
+async def test_an_administrator_may_watch_every_session(live_api: LiveApi) -> None:
+    session_id = await start_session(live_api.api)
+
+    async with _opened(live_api, session_id, token=live_api.api.admin_token) as stream:
+        assert (await _next(stream))["status"] == "not_started"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer tg_wrong"}, 401),
+        ({"Authorization": "Basic eDp5"}, 401),
+        ({"Origin": "https://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+async def test_a_stranger_is_refused_before_the_stream_is_open(
+    live_api: LiveApi, headers: dict[str, str], status: int
+) -> None:
+    session_id = await start_session(live_api.api)
+
+    with pytest.raises(InvalidStatus) as refusal:
+        async with connect(
+            live_api.stream_url(session_id, "processing"), additional_headers=headers
+        ):
+            pass
+
+    response = refusal.value.response
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert json.loads(response.body)["recovery_actions"]
+    assert live_api.hub.listener_count == 0
+
+
+async def test_a_page_of_our_own_origin_may_open_a_stream(live_api: LiveApi) -> None:
+    session_id = await start_session(live_api.api)
+    headers = {"Authorization": f"Bearer {live_api.api.token}", "Origin": live_api.url}
+
+    async with connect(
+        live_api.stream_url(session_id, "processing"), additional_headers=headers
+    ) as stream:
+        assert (await _next(stream))["type"] == "snapshot"
+
+
+async def test_a_pass_opens_its_stream_more_than_once_and_no_other(live_api: LiveApi) -> None:
+    session_id = await start_session(live_api.api)
+    made = await live_api.api.client.post(
+        "/api/stream-passes", json={"session_id": session_id, "task_type": "processing"}
+    )
+    address = made.json()["url"].replace("testserver", live_api.host)
+
+    for _ in range(2):
+        async with connect(address) as stream:
+            assert (await _next(stream))["type"] == "snapshot"
+    with pytest.raises(InvalidStatus) as refusal:
+        async with connect(address.replace("/processing/", "/export/")):
+            pass
+
+    assert refusal.value.response.status_code == 401
+
+
+async def test_a_stream_of_a_deleted_session_is_closed(live_api: LiveApi) -> None:
+    session_id = await start_session(live_api.api)
+
+    async with _opened(live_api, session_id) as stream:
+        await _next(stream)
+        async with live_api.api.runtime.engine.begin() as connection:
+            await connection.execute(text("DELETE FROM sessions"))
+        _, code = await _to_the_end(stream)
+
+    assert code == 4404
+
+
+async def test_a_server_that_stops_does_not_wait_for_its_streams(live_api: LiveApi) -> None:
+    session_id = await start_session(live_api.api)
+
+    async with _opened(live_api, session_id) as stream:
+        await _next(stream)
+        begun = monotonic()
+        live_api.server.should_exit = True
+        _, code = await _to_the_end(stream)
+        await _no_listeners(live_api)
+
+    assert code in {1001, 1012, 1013}
+    assert monotonic() - begun < 5
