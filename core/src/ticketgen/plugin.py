@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -89,6 +89,8 @@ class Exclusivity(StrEnum):
 
 class NoRequest(BaseModel):
     """The request of a task that needs to be told nothing."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, kw_only=True)

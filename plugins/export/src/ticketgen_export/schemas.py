@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["ExportPayload", "ExportRequest", "ExportSummary", "FileView", "TargetView"]
 
 
 class ExportRequest(BaseModel):
     """Where the tickets are to be sent."""
+
+    model_config = ConfigDict(extra="forbid")
 
     target: str = Field(default="file", description="One of GET /api/export/targets.")
     options: dict[str, Any] = Field(default={}, description="What the target asks for.")

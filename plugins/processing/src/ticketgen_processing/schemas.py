@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from ticketgen import Finding
 
@@ -11,6 +11,8 @@ __all__ = ["FindingsReport", "GeneratePayload", "GenerateRequest", "GenerateSumm
 
 class GenerateRequest(BaseModel):
     """How the tickets are to be generated."""
+
+    model_config = ConfigDict(extra="forbid")
 
     replace_edited: bool = Field(
         default=False, description="Generate anew although tickets were edited; edits are lost."
