@@ -23,6 +23,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from ticketgen.background import end_tasks
 from ticketgen.database import SessionFactory, database_time
 from ticketgen.domain import redelivery, workers
 from ticketgen.queue import Delivery, QueueUnavailableError, RunQueue
@@ -60,8 +61,7 @@ async def repeating(
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from ticketgen.background import end_tasks
 from ticketgen.progress import ProgressMessage
 
 __all__ = ["ProgressHub"]
@@ -43,8 +44,7 @@ class ProgressHub:
         try:
             yield self
         finally:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_tasks(self._task)
 
     @asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[asyncio.Queue[ProgressMessage]]:

@@ -12,6 +12,7 @@ from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from ticketgen.background import end_tasks
 from ticketgen.database import SessionFactory
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.progress import Publisher, publish_progress
@@ -48,8 +49,7 @@ class ProgressReporter:
         try:
             yield
         finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            await end_tasks(sender)
         await self._send()
 
     async def _send_regularly(self) -> None:

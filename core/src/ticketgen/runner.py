@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ticketgen.background import end_tasks
 from ticketgen.context import RunIdentity, StartedRun, TaskContext
 from ticketgen.database import SessionFactory, passes_by_itself
 from ticketgen.diagnosis import diagnose, timed_out, unreadable_payload
@@ -185,8 +186,7 @@ class Runner:
                 cancelled = True
             else:
                 if pending:
-                    settling.cancel()
-                    await asyncio.gather(settling, return_exceptions=True)
+                    await end_tasks(settling)
         if not settling.cancelled():
             settling.result()
         if cancelled:

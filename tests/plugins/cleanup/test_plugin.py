@@ -62,4 +62,5 @@ def test_the_host_reads_the_retention_from_the_environment(
 
     registered = load_registry(Settings()).task("cleanup.expired_sessions")
 
+    assert isinstance(registered.settings, CleanupSettings)
     assert registered.settings.session_retention == timedelta(days=1)

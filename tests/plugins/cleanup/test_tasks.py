@@ -66,9 +66,7 @@ async def _touch(runtime: Runtime, session_id: str, *, age: timedelta) -> None:
     async with runtime.session_factory() as db:
         touched: datetime = await database_time(db) - age
         await db.execute(
-            update(WorkSession)
-            .where(WorkSession.id == UUID(session_id))
-            .values(updated_at=touched)
+            update(WorkSession).where(WorkSession.id == UUID(session_id)).values(updated_at=touched)
         )
         await db.commit()
 
@@ -123,7 +121,9 @@ async def test_a_session_with_an_active_run_stays_until_the_run_has_ended(api: A
 async def test_everything_of_a_deleted_session_is_gone_and_its_audit_stays(api: Api) -> None:
     session_id = await journeys.validated(api)
     await journeys.do(api, "export", session_id)
-    other = await journeys.generated(api, {"Bundles.csv": b"Name,Machine name,Type\nA,a,Vocabulary\n"})
+    other = await journeys.generated(
+        api, {"Bundles.csv": b"Name,Machine name,Type\nA,a,Vocabulary\n"}
+    )
     async with api.runtime.session_factory() as db:
         gone = WorkSession.id == UUID(session_id)
         await db.execute(update(WorkSession).where(gone).values(stage=Stage.JIRA_EXPORT))
@@ -139,7 +139,10 @@ async def test_everything_of_a_deleted_session_is_gone_and_its_audit_stays(api: 
     assert set(rows.values()) == {0}
     async with api.runtime.session_factory() as db:
         steps = await db.scalar(
-            text("SELECT count(*) FROM run_steps WHERE lineage_id NOT IN (SELECT id FROM session_tasks)")
+            text(
+                "SELECT count(*) FROM run_steps "
+                "WHERE lineage_id NOT IN (SELECT id FROM session_tasks)"
+            )
         )
         expired = await db.scalar(
             select(func.count()).where(

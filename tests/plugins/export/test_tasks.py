@@ -93,9 +93,7 @@ async def test_a_target_gets_every_ticket_after_those_it_depends_on(
     assert set(await journeys.exported(api, session_id)) == {"1.txt", "2.txt", "3.txt"}
 
 
-async def test_an_export_goes_on_at_the_ticket_it_stopped_at(
-    api: Api, tracker: ModuleType
-) -> None:
+async def test_an_export_goes_on_at_the_ticket_it_stopped_at(api: Api, tracker: ModuleType) -> None:
     session_id = await journeys.validated(api)
     tracker.PROBLEMS[2] = tracker.TemporaryError("The tracker is down.")
     await journeys.start(api, "export", session_id, target="tracker")
@@ -147,9 +145,7 @@ async def test_after_a_failed_export_tickets_can_be_mended_and_exported(
     assert await journeys.stage(api, session_id) == "completed"
 
 
-async def test_the_gate_of_another_plugin_closes_the_export(
-    api: Api, tracker: ModuleType
-) -> None:
+async def test_the_gate_of_another_plugin_closes_the_export(api: Api, tracker: ModuleType) -> None:
     session_id = await journeys.validated(api)
     tracker.BLOCKERS.append(
         tracker.Blocker(

@@ -102,9 +102,7 @@ async def test_the_findings_of_the_last_generation_stay_while_the_next_one_waits
 async def test_findings_of_a_colleagues_session_are_refused(api: Api) -> None:
     session_id = await journeys.generated(api)
 
-    answer = await api.client.get(
-        f"/api/processing/findings/{session_id}", headers=api.as_other
-    )
+    answer = await api.client.get(f"/api/processing/findings/{session_id}", headers=api.as_other)
 
     assert answer.status_code == 403
 

@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse
 
 from ticketgen.api.deps import refuse_foreign
 from ticketgen.api.problems import problem_of
+from ticketgen.background import end_tasks
 from ticketgen.database import DatabaseUnavailableError, new_id
 from ticketgen.domain import sessions, task_runs, tokens
 from ticketgen.domain.task_runs import TaskRun
@@ -149,9 +150,7 @@ async def _serve(
     try:
         await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (sender, receiver):
-            task.cancel()
-        results = await asyncio.gather(sender, receiver, return_exceptions=True)
+        results = await end_tasks(sender, receiver)
     for result in results:
         if isinstance(result, NotFoundError):
             await websocket.close(CLOSE_UNKNOWN, "The session was deleted.")

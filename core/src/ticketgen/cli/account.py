@@ -52,13 +52,15 @@ async def _kept(unit: UnitOfWork, path: Path) -> str | None:
     try:
         secret = _read(path)
         await tokens.authenticate(unit.db, secret)
-    except (OSError, AuthenticationError):
+    except (OSError, UnicodeError, AuthenticationError):
         return None
     return secret
 
 
 def _read(path: Path) -> str:
-    return path.read_text().strip()
+    secret = path.read_text().strip()
+    path.chmod(0o600)
+    return secret
 
 
 async def _local_user(unit: UnitOfWork) -> User:

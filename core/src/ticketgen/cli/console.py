@@ -7,9 +7,11 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
+import httpx2
 import typer
 from rich.console import Console
 from rich.markup import escape
+from websockets.exceptions import WebSocketException
 
 from ticketgen.errors import TicketgenError
 
@@ -35,11 +37,19 @@ def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
         return asyncio.run(work)
     except TicketgenError as error:
         fail(error)
-    except OSError as error:
-        fail(
-            TicketgenError(
-                f"A server cannot be reached: {error}", recovery_actions=["See `ticketgen doctor`."]
-            )
-        )
+    except (OSError, httpx2.HTTPError, WebSocketException) as error:
+        fail(_described(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _described(error: Exception) -> TicketgenError:
+    if isinstance(error, OSError) and error.filename is not None:
+        return TicketgenError(
+            f"{error.filename}: {error.strerror}.",
+            recovery_actions=["Choose another place, or have the permissions corrected."],
+        )
+    return TicketgenError(
+        f"A server cannot be reached: {str(error) or type(error).__name__}",
+        recovery_actions=["See `ticketgen doctor`."],
+    )

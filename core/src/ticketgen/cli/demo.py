@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import shutil
+import signal
 import tempfile
 import zipfile
 from contextlib import AsyncExitStack
@@ -51,7 +53,10 @@ def demo(
         _require_free(out_dir)
     except TicketgenError as error:
         fail(error)
-    made = run(_demo(spec.resolve().name if spec else "Tidemark Museum", files, out_dir))
+    try:
+        made = run(_demo(spec.resolve().name if spec else "Tidemark Museum", files, out_dir))
+    except asyncio.CancelledError:
+        raise typer.Exit(128 + signal.SIGTERM) from None
     _report(made, len(files), out_dir)
 
 
@@ -64,7 +69,15 @@ class _Made:
     files: list[str]
 
 
+def _end_on_sigterm() -> None:
+    """Let SIGTERM do what Ctrl-C does: end the work, and clean up."""
+    working = asyncio.current_task()
+    assert working is not None  # noqa: S101 - called from a coroutine
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
+
+
 async def _demo(name: str, files: dict[str, bytes], out_dir: Path) -> _Made:
+    _end_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="ticketgen-demo-") as directory:
         stack = AsyncExitStack()
         try:
@@ -117,17 +130,23 @@ def _read_spec(folder: Path) -> dict[str, bytes]:
     """The CSV files of a folder, by name.
 
     Raises:
-        InvalidInputError: it is no folder, or has no CSV files.
+        InvalidInputError: it is no folder, has no CSV files, or one that cannot be read.
     """
     if not folder.is_dir():
         raise InvalidInputError(
             f"{folder} is no folder.", recovery_actions=["Name the folder that holds the sheets."]
         )
-    files = {
-        path.name: path.read_bytes()
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() == ".csv" and path.is_file()
-    }
+    try:
+        files = {
+            path.name: path.read_bytes()
+            for path in sorted(folder.iterdir())
+            if path.suffix.lower() == ".csv" and not path.is_dir()
+        }
+    except OSError as error:
+        raise InvalidInputError(
+            f"{error.filename} cannot be read: {error.strerror}.",
+            recovery_actions=["Correct the file's permissions, or take it out of the folder."],
+        ) from error
     if not files:
         raise InvalidInputError(
             f"{folder} has no .csv files.",

@@ -71,11 +71,11 @@ async def _examine() -> AsyncIterator[Report]:
 
 def _plugins(settings: Settings) -> list[Report]:
     try:
-        load_registry(settings)
+        registry = load_registry(settings)
     except TicketgenError as error:
         return [("plugins", False, _said(error))]
     reports: list[Report] = []
-    for plugin in load_registry(settings).plugins:
+    for plugin in registry.plugins:
         ok = plugin.status in {PluginStatus.ACTIVE, PluginStatus.DISABLED}
         problems = "; ".join(f"{item.message} → {item.remedy}" for item in plugin.problems)
         found = f"{plugin.distribution} {plugin.version}, {plugin.status}"

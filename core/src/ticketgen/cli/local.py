@@ -17,6 +17,7 @@ import httpx2
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ticketgen.background import end_tasks
 from ticketgen.cli.api import listen
 from ticketgen.database import create_engine, create_session_factory
 from ticketgen.domain import workers
@@ -111,9 +112,7 @@ class LocalSystem:
             for task in done:
                 task.result()
         finally:
-            for task in watching:
-                task.cancel()
-            await asyncio.gather(*watching, return_exceptions=True)
+            await end_tasks(*watching)
 
 
 async def _keep(child: _Child) -> None:
@@ -158,8 +157,9 @@ async def local_system(
         ProcessDiedError: the API or the worker does not come up.
     """
     async with AsyncExitStack() as stack:
-        bound = stack.enter_context(listen(host, port))
+        # Before the port: the one a second `up` finds taken is mostly that of the first.
         servers = await stack.enter_async_context(EmbeddedServers(directory, durable=durable))
+        bound = stack.enter_context(listen(host, port))
         settings = load_settings(
             database_url=servers.database_url, redis_url=servers.redis_url, data_dir=directory
         )

@@ -6,12 +6,14 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import structlog
 import typer
 from rich.markup import escape
 
+from ticketgen.background import end_tasks
 from ticketgen.cli.account import local_token
 from ticketgen.cli.console import out, run
 from ticketgen.cli.journey import Journey, journey
@@ -70,9 +72,7 @@ async def _until(stop: asyncio.Event, system: LocalSystem) -> None:
         if keeping.done():
             keeping.result()
     finally:
-        for task in (stopping, keeping):
-            task.cancel()
-        await asyncio.gather(stopping, keeping, return_exceptions=True)
+        await end_tasks(stopping, keeping)
 
 
 async def _greet(system: LocalSystem, client: Journey, token_file: Path) -> None:
@@ -94,7 +94,7 @@ async def _greet(system: LocalSystem, client: Journey, token_file: Path) -> None
         f"{lifetime:.0f} s; a new one: ticketgen stream-pass {session_id} processing):",
         f"  websockets '{stream['url']}'",
         "and start it from another terminal:",
-        f'  curl -X POST -H "Authorization: Bearer $(cat {escape(str(token_file))})" '
+        f'  curl -X POST -H "Authorization: Bearer $(cat {escape(quote(str(token_file)))})" '
         f"{system.url}/api/processing/start/{session_id}",
         "",
         "Ctrl-C stops everything; the data is kept.",

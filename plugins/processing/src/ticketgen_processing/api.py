@@ -51,11 +51,7 @@ async def _last_generation(work: UnitOfWork, session_id: UUID) -> TaskRun | None
     """The generation the present tickets come from: one that waits or failed changed nothing."""
     runs = await task_runs.list_runs(work.db, session_id=session_id, limit=1_000)
     return next(
-        (
-            run
-            for run in runs
-            if run.task_type == "processing" and run.state is RunState.COMPLETED
-        ),
+        (run for run in runs if run.task_type == "processing" and run.state is RunState.COMPLETED),
         None,
     )
 
