@@ -14,7 +14,7 @@ from ticketgen.settings import Settings
 
 __all__ = ["configure_logs", "redact"]
 
-_SECRET = re.compile(r"(\bpass=|Bearer\s+|\btg_)[\w.~+/=-]+", re.IGNORECASE)
+_SECRET = re.compile(r"(\bpass=|Bearer\s+|\btg_)[\w.~+/=%-]+", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
 
 

@@ -143,8 +143,10 @@ class UnitOfWork:
         )
         if existing:
             return StartedRun(run=run, existing=True)
-        if session is not None and task.stages is not None and task.stages.on_start is not None:
-            session.stage = task.stages.on_start
+        if session is not None:
+            sessions.touch(session)
+            if task.stages is not None and task.stages.on_start is not None:
+                session.stage = task.stages.on_start
         audit.record(
             self.db,
             "run.started",

@@ -69,7 +69,21 @@ async def test_a_wrong_method_says_which_one_is_right(api: Api) -> None:
     assert answer.headers["allow"] == "GET"
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"name": "\\ud800"}', b'{"name": "\\u0000"}'])
+async def test_a_wrong_method_says_every_right_one(api: Api) -> None:
+    answer = await api.client.put("/api/sessions", json={})
+
+    assert refused(answer, 405)["recovery_actions"] == ["Use GET or POST."]
+    assert answer.headers["allow"] == "GET, POST"
+
+
+async def test_an_address_with_a_slash_too_many_sends_nobody_elsewhere(api: Api) -> None:
+    answer = await api.client.get("/api/sessions/", headers={"Host": "elsewhere.example"})
+
+    refused(answer, 404, "not_found")
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("body", [b"{", b"g\xff", b'{"name": "\\ud800"}', b'{"name": "\\u0000"}'])
 async def test_a_body_that_is_no_good_json_is_refused(api: Api, body: bytes) -> None:
     answer = await api.client.post(
         "/api/sessions", content=body, headers={"Content-Type": "application/json"}

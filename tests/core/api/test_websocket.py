@@ -208,6 +208,7 @@ async def test_an_administrator_may_watch_every_session(live_api: LiveApi) -> No
         ({"Authorization": "Basic eDp5"}, 401),
         ({"Origin": "https://elsewhere.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
     ],
 )
 async def test_a_stranger_is_refused_before_the_stream_is_open(

@@ -96,3 +96,10 @@ def test_a_damaged_specification_becomes_tickets_or_a_clear_refusal(data: st.Dat
 
 def test_no_sheets_are_no_tickets() -> None:
     assert build_tickets([], CSV_TYPES) == Built(components=(), findings=())
+
+
+def test_millions_of_blank_lines_are_refused_early() -> None:
+    content = b"Name,Machine name,Type\n" + b"\n" * 300_000
+
+    with pytest.raises(UnreadableFileError, match="200000 lines"):
+        read_table(content, CSV_TYPES)

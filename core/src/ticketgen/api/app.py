@@ -74,6 +74,8 @@ def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # A redirect would send the caller, token and all, to whatever `Host` was sent.
+        redirect_slashes=False,
     )
     app.state.runtime = runtime
     install_problem_handlers(app, runtime.session_factory)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ticketgen.database import DatabaseUnavailableError, SessionFactory, new_id
@@ -48,6 +49,12 @@ _PASSING = ("08", "40", "53", "55P03", "57")
 """Beginnings of SQLSTATEs that pass by themselves: a lost connection, a deadlock, no resources,
 a lock that was not free, a statement that was stopped or a server that starts or ends."""
 
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Those a route may have."""
+
+_UNREADABLE_BODY = "There was an error parsing the body"
+"""FastAPI's words, with 400, for what is no JSON in a way its parser does not expect."""
 
 _TOLD_PROBLEMS = 20
 """Problems of one request that are told; what sent more is no person."""
@@ -228,6 +235,19 @@ def _invalid(error: RequestValidationError) -> InvalidInputError:
     )
 
 
+def _allowed(request: Request) -> str:
+    """Every method of an address: it has a route for each, and a route knows of its own only."""
+    scope = {key: request.scope.get(key, "") for key in ("type", "path", "root_path")}
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    )
+
+
 def _from_http(error: HTTPException) -> TicketgenError:
     if error.status_code == HTTPStatus.NOT_FOUND:
         return NotFoundError(
@@ -239,7 +259,13 @@ def _from_http(error: HTTPException) -> TicketgenError:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "another method")
         return MethodNotAllowedError(
-            "This address does not take this method.", recovery_actions=[f"Use {allowed}."]
+            "This address does not take this method.",
+            recovery_actions=[f"Use {allowed.replace(', ', ' or ')}."],
+        )
+    if error.detail == _UNREADABLE_BODY:
+        return InvalidInputError(
+            "The body of the request is not JSON in UTF-8, or is nested too deeply.",
+            recovery_actions=["Correct the body; GET /api/openapi.json describes it."],
         )
     if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return TooLargeError(
@@ -286,10 +312,13 @@ def install_problem_handlers(app: FastAPI, session_factory: SessionFactory) -> N
 
     async def plain(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            error = HTTPException(error.status_code, headers={"Allow": _allowed(request)})
         return _response(
             _from_http(error),
             new_id(),
-            status=error.status_code,
+            # Like every other body that cannot be understood.
+            status=None if error.detail == _UNREADABLE_BODY else error.status_code,
             headers=dict(error.headers or {}),
         )
 

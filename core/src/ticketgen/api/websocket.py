@@ -86,7 +86,11 @@ def _require_origin(websocket: WebSocket, allowed: tuple[str, ...]) -> None:
     origin = websocket.headers.get("origin")
     if origin is None or origin in allowed:
         return
-    if urlsplit(origin).netloc == websocket.headers.get("host"):
+    try:
+        host = urlsplit(origin).netloc
+    except ValueError:
+        host = ""
+    if host and host == websocket.headers.get("host"):
         return
     raise PermissionDeniedError(
         "This web page may not open streams.",

@@ -23,6 +23,7 @@ __all__ = [
     "list_sessions",
     "lock_session",
     "require_stage",
+    "touch",
 ]
 
 
@@ -127,6 +128,11 @@ def require_stage(session: WorkSession, *allowed: Stage, doing: str) -> None:
         f"{doing} needs the session in stage {names}; it is in `{session.stage}`.",
         recovery_actions=["See the session's stage with GET /api/sessions/{session_id}."],
     )
+
+
+def touch(session: WorkSession) -> None:
+    """Say that somebody works on the session, though its row does not change: it is kept longer."""
+    session.updated_at = func.clock_timestamp()
 
 
 def bump_content(session: WorkSession) -> int:

@@ -20,6 +20,7 @@ DELIMITERS = (",", ";", "\t", "|")
 _NO_TEXT = ' \n"' + "".join(DELIMITERS)
 _MAX_COLUMNS = 500
 _MAX_ROWS = 50_000
+_MAX_LINES = 200_000
 _MAX_CELLS = 1_000_000
 _SENTINEL = "\ue000ticketgen-end-of-file\ue000"
 _SPREADSHEET = "Open it in the spreadsheet program and save each sheet as CSV."
@@ -199,6 +200,13 @@ def _records(text: str, delimiter: str) -> Iterator[Record]:
     previous: Record | None = None
     last: list[str] = []
     for number, last in enumerate(_rows(marked + _SENTINEL, delimiter), start=1):
+        if number > _MAX_LINES:
+            raise UnreadableFileError(
+                f"The file has more than {_MAX_LINES} lines, most of them blank.",
+                remedy="Delete the blank rows below the sheet, and export it again.",
+            )
+        if not any(last):
+            continue
         if previous is not None:
             yield previous
         previous = _record(number, last)

@@ -6,22 +6,28 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from ticketgen.api.deps import (
+    Credentials,
     CurrentUser,
     HostRuntime,
     LockedSession,
     OwnedSession,
+    SessionId,
     Work,
+    current_user,
     problem_responses,
+    refuse_foreign,
 )
 from ticketgen.api.problems import FindingsError
 from ticketgen.domain import audit, sessions, task_runs, uploads
@@ -76,6 +82,50 @@ class _File:
     content: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Received:
+    files: list[_File]
+    inspections: dict[str, Inspection]
+
+
+async def _receive(
+    request: Request,
+    session_id: SessionId,
+    credentials: Credentials,
+    runtime: HostRuntime,
+    csv_type: Annotated[
+        str | None,
+        Query(max_length=50, description="The type of the files, if it is not to be detected."),
+    ] = None,
+) -> _Received:
+    """The files of the form, read and looked at while no connection and no lock is held.
+
+    How long that takes is up to the sender; a few slow ones would stop the API for everybody.
+    """
+    async with runtime.unit_of_work() as work:
+        user = await current_user(work, credentials)
+        session = await sessions.get_session(work.db, session_id)
+        refuse_foreign(session, user)
+        await _require_open(work, session)
+        stored = await uploads.usage(work.db, session.id)
+    try:
+        files = await _read_form(request, runtime.settings)
+    except HTTPException as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        raise InvalidInputError(
+            f"The form cannot be read: {error.detail}",
+            recovery_actions=["Send it as multipart/form-data with a boundary and named parts."],
+        ) from error
+    _require_room(stored, files, runtime.settings)
+    return _Received(files=files, inspections=await _inspected(runtime, files, csv_type))
+
+
+# The first parameter of its route: dependencies are resolved in that order, and the transaction
+# of the others must not begin before the files are there.
+Received = Annotated[_Received, Depends(_receive, scope="function")]
+
+
 _FILES_BODY = {
     "requestBody": {
         "required": True,
@@ -107,23 +157,19 @@ _FILES_BODY = {
     openapi_extra=_FILES_BODY,
 )
 async def upload_files(
-    request: Request,
+    received: Received,
     session: LockedSession,
     work: Work,
     user: CurrentUser,
     runtime: HostRuntime,
-    csv_type: Annotated[
-        str | None, Query(description="The type of the files, if it is not to be detected.")
-    ] = None,
 ) -> UploadResult:
     """Store CSV files: all of them, or, if one cannot be read, none; all problems are told at once.
 
     A file replaces one of the same name. New files take a session in review back to `upload`.
     """
     await _require_open(work, session)
-    files = await _read_form(request, runtime.settings)
+    files, inspections = received.files, received.inspections
     _require_room(await uploads.usage(work.db, session.id), files, runtime.settings)
-    inspections = await _inspected(runtime, files, csv_type)
     findings = tuple(item for inspection in inspections.values() for item in inspection.findings)
     refused = [name for name, inspection in inspections.items() if inspection.csv_type is None]
     if refused:
@@ -143,6 +189,7 @@ async def upload_files(
         for file in files
     ]
     session.stage = Stage.UPLOAD
+    sessions.touch(session)
     audit.record(
         work.db,
         "uploads.stored",
@@ -181,6 +228,7 @@ async def delete_file(
     )
     await work.db.delete(upload)
     session.stage = Stage.UPLOAD
+    sessions.touch(session)
     return Response(status_code=204)
 
 
@@ -257,7 +305,7 @@ def _require_sizes(parts: list[UploadFile], settings: Settings) -> None:
 def _name(part: UploadFile) -> str:
     """The bare name of a file: what a browser of another system sends as a path is cut off."""
     bare = PurePosixPath((part.filename or "").replace("\\", "/")).name
-    if not bare or len(bare) > 255 or not bare.isprintable():
+    if bare in {"", ".."} or len(bare) > 255 or not bare.isprintable():
         raise InvalidInputError(
             f"{part.filename!r:.80} is no usable file name.",
             recovery_actions=["Give the file a name of 1 to 255 printable characters."],
