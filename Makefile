@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 MEMBERS := core plugins/processing plugins/adf_validation plugins/export plugins/cleanup
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format types contracts check docs
+.PHONY: help install demo test test-fast lint format types contracts check docs
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ demo: ## Run the main job on the sample specification
 
 test: ## Run all tests, on real servers that the suite starts itself
 	$(BIN)/python -m pytest
+
+test-fast: ## Run the tests that need no server, in well under a minute
+	$(BIN)/python -m pytest -m 'not services'
 
 lint: ## Check style
 	$(BIN)/ruff check .

@@ -38,6 +38,7 @@ __all__ = [
     "database_time",
     "new_id",
     "passes_by_itself",
+    "sqlstate_of",
     "words",
 ]
 
@@ -157,10 +158,20 @@ def passes_by_itself(error: BaseException) -> bool:
 
     Asked about errors of database work only: any `OSError` counts as a connection's.
     """
-    if isinstance(error, DBAPIError):
-        state = str(getattr(error.orig, "sqlstate", None) or "")
-        return error.connection_invalidated or state.startswith(_PASSING_STATES)
-    return isinstance(error, PoolTimeoutError | OSError)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(error, PoolTimeoutError | OSError) or sqlstate_of(error).startswith(
+        _PASSING_STATES
+    )
+
+
+def sqlstate_of(error: BaseException) -> str:
+    """The database's code for an error of its own; empty for any other error.
+
+    What goes wrong while connecting comes from the driver as it is, without SQLAlchemy's cover.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(cause, "sqlstate", None) or "")
 
 
 @asynccontextmanager

@@ -18,7 +18,13 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ticketgen.database import DatabaseUnavailableError, SessionFactory, new_id
+from ticketgen.database import (
+    DatabaseUnavailableError,
+    SessionFactory,
+    new_id,
+    passes_by_itself,
+    sqlstate_of,
+)
 from ticketgen.domain import failures
 from ticketgen.errors import (
     AdminRequiredError,
@@ -44,11 +50,6 @@ _log = structlog.get_logger(__name__)
 
 _UNSTORABLE = frozenset({"22021", "22P02", "22P05"})
 """SQLSTATE of what Postgres cannot store: NUL, half a surrogate pair, NaN in a JSON document."""
-
-_PASSING = ("08", "40", "53", "55P03", "57")
-"""Beginnings of SQLSTATEs that pass by themselves: a lost connection, a deadlock, no resources,
-a lock that was not free, a statement that was stopped or a server that starts or ends."""
-
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Those a route may have."""
@@ -184,31 +185,19 @@ def _understood(error: Exception) -> TicketgenError:
             "The request ended before all of it had come.",
             recovery_actions=["Send it again; nothing was changed."],
         )
-    if _sqlstate(error) in _UNSTORABLE or isinstance(error, UnicodeEncodeError):
+    if sqlstate_of(error) in _UNSTORABLE or isinstance(error, UnicodeEncodeError):
         return InvalidInputError(
             "The request contains what cannot be stored: a NUL character, half a surrogate pair, "
             "or a number that is none.",
             recovery_actions=["Remove it and send the request again."],
         )
-    lost = isinstance(error, DBAPIError) and error.connection_invalidated
-    if lost or isinstance(error, PoolTimeoutError | OSError):
-        return _unreachable(error)
-    if _sqlstate(error).startswith(_PASSING):
+    if passes_by_itself(error):
         return _unreachable(error)
     return AdminRequiredError(
         "Something went wrong on our side.",
         recovery_actions=["Tell an administrator the error id."],
         technical_details={"exception": f"{type(error).__name__}: {error}"},
     )
-
-
-def _sqlstate(error: Exception) -> str:
-    """The database's code for an error of its own; empty for any other error.
-
-    What goes wrong while connecting comes from the driver as it is, without SQLAlchemy's cover.
-    """
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(getattr(cause, "sqlstate", None) or "")
 
 
 def _unreachable(error: Exception) -> DatabaseUnavailableError:
