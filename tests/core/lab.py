@@ -11,7 +11,16 @@ from pydantic import BaseModel
 from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
-from ticketgen import Plugin, Schedule, StartContext, Subject, Task, TaskContext
+from ticketgen import (
+    Caller,
+    Exclusivity,
+    Plugin,
+    Schedule,
+    StartContext,
+    Subject,
+    Task,
+    TaskContext,
+)
 from ticketgen.domain import sessions, task_runs, users
 from ticketgen.domain.failures import Failure
 from ticketgen.domain.sessions import Stage, WorkSession
@@ -59,12 +68,24 @@ def task(name: str = "lab", handler: Handler = succeed, **options: Any) -> Task[
         prepare=prepare,
         handler=handler,
         job_name=f"{name.replace('.', '_')}_job",
-        **({"subject": Subject.NONE} | options),
+        **(
+            {
+                "subject": Subject.NONE,
+                "exclusivity": Exclusivity.TYPE,
+                "startable_by": Caller.ADMIN,
+            }
+            | options
+        ),
     )
 
 
 def session_task(name: str = "lab", handler: Handler = succeed, **options: Any) -> Task[Note, Note]:
-    return task(name, handler, subject=Subject.SESSION, **options)
+    session = {
+        "subject": Subject.SESSION,
+        "exclusivity": Exclusivity.SUBJECT,
+        "startable_by": Caller.OWNER,
+    }
+    return task(name, handler, **(session | options))
 
 
 def lab_plugin(*tasks: Task[Note, Note], schedules: Sequence[Schedule] = ()) -> Plugin:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from ticketgen import Caller, NoRequest, Plugin, Schedule, Subject, Task, hookimpl
+from ticketgen import Caller, Exclusivity, NoRequest, Plugin, Schedule, Subject, Task, hookimpl
 
 
 class Payload(BaseModel):
@@ -34,6 +34,8 @@ def task(name, **changes):
         "handler": handle,
         "job_name": name.replace(".", "_") + "_job",
         "subject": Subject.NONE,
+        "exclusivity": Exclusivity.TYPE,
+        "startable_by": Caller.ADMIN,
     }
     return Task(**(values | changes))
 """

@@ -12,7 +12,17 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings
 
-from ticketgen import NoRequest, Plugin, Schedule, StageMoves, StartContext, Subject, Task
+from ticketgen import (
+    Caller,
+    Exclusivity,
+    NoRequest,
+    Plugin,
+    Schedule,
+    StageMoves,
+    StartContext,
+    Subject,
+    Task,
+)
 from ticketgen import TaskContext as Context
 from ticketgen.conformance import RESERVED_NAMES, RESERVED_VERBS, check_identity, check_plugin
 from ticketgen.domain.sessions import Stage
@@ -82,6 +92,8 @@ TASK: Task[Any, Any] = Task(
     handler=_handle,
     job_name="acme_job",
     subject=Subject.NONE,
+    exclusivity=Exclusivity.TYPE,
+    startable_by=Caller.ADMIN,
 )
 NIGHTLY = Schedule(name="nightly", task="acme", cron="30 8 * * *")
 
@@ -246,7 +258,7 @@ def test_an_app_mounted_in_a_router_is_refused() -> None:
 
     (message,) = _messages(router=router)
 
-    assert message.endswith("is no plain route of the router")
+    assert message.endswith("is no plain HTTP route of the router")
 
 
 def test_a_router_is_a_router() -> None:
@@ -320,3 +332,25 @@ def test_every_problem_is_found_at_once() -> None:
     )
 
     assert len(messages) == 7
+
+
+def test_a_websocket_of_the_plugins_own_is_refused() -> None:
+    router = APIRouter()
+
+    @router.websocket("/watch")
+    async def watch() -> None: ...
+
+    (message,) = _messages(router=router)
+
+    assert message.endswith("is no plain HTTP route of the router")
+
+
+def test_a_task_without_a_session_says_how_often_it_runs_and_who_starts_it() -> None:
+    task = replace(TASK, exclusivity=Exclusivity.SUBJECT, startable_by=Caller.OWNER)
+
+    messages = _messages(tasks=(task,))
+
+    assert [message.split(" has no session, so ")[1] for message in messages] == [
+        "there cannot be one run per session",
+        "nobody owns it",
+    ]

@@ -39,7 +39,7 @@ def _heartbeat(runtime: Runtime, worker_id: UUID) -> Heartbeat:
         settings=runtime.settings,
         task_types=("lab",),
         max_jobs=2,
-        running=lambda: 1,
+        held=lambda: {uuid7()},
     )
 
 
@@ -212,3 +212,51 @@ async def test_a_loop_outlives_the_failures_of_what_it_does() -> None:
     await asyncio.sleep(0.02)
 
     assert len(calls) == ended_at
+
+
+@pytest.mark.services
+async def test_after_a_gap_the_living_get_time_to_speak_before_anybody_counts_as_dead(
+    settings: Settings,
+) -> None:
+    beat = timedelta(seconds=0.2)
+    settings = settings.model_copy(
+        update={"heartbeat_interval": beat, "heartbeat_expiry": beat * 2}
+    )
+    async with lab.open_lab(settings) as runtime:
+        worker_id = uuid7()
+        run = await lab.start(runtime)
+        await _heartbeat(runtime, worker_id).beat()
+        async with runtime.session_factory() as db:
+            await task_runs.claim_run(db, run.id, worker_id=worker_id)
+            await db.commit()
+        reconciler = _reconciler(runtime)
+        await reconciler.reconcile()
+
+        await asyncio.sleep(0.6)
+        await reconciler.reconcile()
+        after_gap = await lab.run_of(runtime, run.id)
+        for _ in range(6):
+            await asyncio.sleep(0.1)
+            await reconciler.reconcile()
+        at_last = await lab.run_of(runtime, run.id)
+
+        assert after_gap.state is RunState.RUNNING
+        assert (at_last.state, at_last.rescues) == (RunState.QUEUED, 1)
+
+
+@pytest.mark.services
+async def test_a_run_that_is_ours_by_its_row_but_not_in_our_hands_is_given_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketgen.domain.redelivery._CLAIM_MARGIN", timedelta(0))
+    async with lab.open_lab(settings) as runtime:
+        worker_id = uuid7()
+        run = await lab.start(runtime)
+        async with runtime.session_factory() as db:
+            await task_runs.claim_run(db, run.id, worker_id=worker_id)
+            await db.commit()
+
+        await _heartbeat(runtime, worker_id).beat()
+
+        dropped = await lab.run_of(runtime, run.id)
+        assert (dropped.state, dropped.tries, dropped.rescues) == (RunState.QUEUED, 0, 1)

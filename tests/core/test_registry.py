@@ -150,7 +150,7 @@ def test_two_plugins_with_one_job_name_are_both_refused(install_plugin: Install)
         (problem,) = refused.problems
         assert refused.status is PluginStatus.FAILED
         assert problem.phase == "combine"
-        assert "'label_job' is used by acme and apex" in problem.message
+        assert "'label_job' is claimed by acme and apex" in problem.message
     assert [plugin.name for plugin in registry.active] == list(BUILT_IN)
 
 
@@ -226,3 +226,25 @@ def test_a_plugin_refused_beside_another_leaves_no_settings(install_plugin: Inst
     registry = load_registry(Settings())
 
     assert list(registry.settings) == ["cleanup"]
+
+
+def test_a_stranger_that_takes_a_name_of_a_required_plugin_gives_way(
+    install_plugin: Install,
+) -> None:
+    target = "ExportTarget(name='file', summary='Mine.', send=prepare, complete=prepare)"
+    install_plugin(
+        "acme",
+        plugin_source(
+            "acme",
+            tasks="(task('acme', job_name='export_session_job'),)",
+            provides=f"({target},)",
+            before="from ticketgen.provides import ExportTarget",
+        ),
+    )
+
+    registry = load_registry(Settings())
+
+    refused = _found(registry, "acme")
+    assert refused.status is PluginStatus.FAILED
+    assert [problem.phase for problem in refused.problems] == ["combine", "combine"]
+    assert _found(registry, "export").status is PluginStatus.ACTIVE

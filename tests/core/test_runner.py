@@ -354,3 +354,46 @@ async def test_a_model_the_handler_itself_cannot_build_is_no_unreadable_payload(
 
         assert settled.error is not None
         assert settled.error["code"] == "unexpected"
+
+
+async def test_a_handler_that_wants_to_end_the_process_fails_its_run_only(
+    settings: Settings,
+) -> None:
+    async with lab.open_lab(settings, lab.task(handler=lab.raising(SystemExit(3)))) as runtime:
+        run = await lab.start(runtime)
+
+        failed = await run_to_end(runtime, run.id)
+
+        assert failed.state is RunState.FAILED
+        assert failed.error is not None
+        assert failed.error["code"] == "unexpected"
+
+
+async def test_the_last_progress_stays_with_the_run(settings: Settings) -> None:
+    async def work(ctx: TaskContext, payload: lab.Note) -> dict[str, object]:
+        await ctx.progress(10, "First")
+        await asyncio.sleep(0.2)
+        await ctx.progress(90, "Last")
+        return {}
+
+    async with lab.open_lab(settings, lab.task(handler=work)) as runtime:
+        run = await lab.start(runtime)
+
+        completed = await run_to_end(runtime, run.id)
+
+        assert completed.progress["stage"] == "Last"
+
+
+async def test_a_step_result_keeps_what_can_be_stored_of_it(settings: Settings) -> None:
+    async def work(ctx: TaskContext, payload: lab.Note) -> dict[str, object]:
+        async def name() -> str:
+            return "a\x00b"
+
+        return {"name": await ctx.step("name", name)}
+
+    async with lab.open_lab(settings, lab.task(handler=work)) as runtime:
+        run = await lab.start(runtime)
+
+        completed = await run_to_end(runtime, run.id)
+
+        assert completed.result_summary == {"name": "a\ufffdb"}

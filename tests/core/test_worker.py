@@ -18,6 +18,7 @@ from tests.core import lab
 from ticketgen.domain import task_runs, workers
 from ticketgen.domain.run_steps import RunStep
 from ticketgen.domain.task_runs import NewRun, RunState, TaskRun
+from ticketgen.embedded import EmbeddedServers
 from ticketgen.errors import ConfigurationError
 from ticketgen.queue import Delivery
 from ticketgen.runtime import Runtime, open_runtime
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.services
 _SLOW_PLUGIN = """
 import asyncio
 
-from ticketgen import NoRequest, Plugin, Subject, Task, hookimpl
+from ticketgen import Caller, Exclusivity, NoRequest, Plugin, Subject, Task, hookimpl
 
 
 async def prepare(start, request):
@@ -56,6 +57,8 @@ def ticketgen_plugin():
         handler=handler,
         job_name="slow_job",
         subject=Subject.NONE,
+        exclusivity=Exclusivity.TYPE,
+        startable_by=Caller.ADMIN,
     )
     return Plugin(name="slow", summary="Is slow.", tasks=(task,))
 """
@@ -319,3 +322,22 @@ def test_arq_finds_everything_in_the_class_s_own_dictionary(settings: Settings) 
 def test_a_worker_for_a_plugin_nobody_installed_is_refused(settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match="No active plugin is called nobody"):
         build_worker_settings(settings, plugins=["nobody"])
+
+
+async def test_a_worker_outlives_an_outage_of_redis_and_works_on(
+    settings: Settings, cleanup: Runtime, servers: EmbeddedServers
+) -> None:
+    async with _worker(settings, *_OURS) as worker:
+        first = await lab.start(cleanup, "cleanup.expired_tokens")
+        await worker.until(_in_state(cleanup, first.id, RunState.COMPLETED))
+
+        await asyncio.to_thread(servers.kill_redis)
+        try:
+            await asyncio.sleep(5)
+        finally:
+            await asyncio.to_thread(servers.start_redis)
+        second = await lab.start(cleanup, "cleanup.audit_logs")
+
+        # `until` also asserts that the process has not ended.
+        await worker.until(_in_state(cleanup, second.id, RunState.COMPLETED), within=15)
+        assert "queue_unreachable" in worker.log

@@ -31,7 +31,7 @@ OURS = {
     "publish_error": "ticketgen.progress:publish_error",
     "record_job_failure": "ticketgen.domain.failures:record_failure",
     "session_repo.start_task": "ticketgen.starting:UnitOfWork.start",
-    "session_repo.can_start_task": "ticketgen.domain.task_runs:find_active_conflict",
+    "session_repo.can_start_task": "ticketgen.domain.task_runs:find_active_run",
     "session_repo.fail_task": "ticketgen.domain.task_runs:fail_run",
     "session_repo.cleanup_expired_sessions": "ticketgen.domain.sessions:delete_expired_sessions",
     "error_repo.create_error": "ticketgen.domain.failures:record_failure",

@@ -34,6 +34,7 @@ from ticketgen.context import (
 from ticketgen.findings import Finding, Severity
 from ticketgen.plugin import (
     CONTRACT_VERSION,
+    TICKETS_GROUP,
     Caller,
     Exclusivity,
     NoRequest,
@@ -49,6 +50,7 @@ from ticketgen.settings import Duration, Names
 
 __all__ = [
     "CONTRACT_VERSION",
+    "TICKETS_GROUP",
     "Blocker",
     "Caller",
     "Contributions",

@@ -11,13 +11,21 @@ from typing import Any
 
 from croniter import croniter
 from fastapi import APIRouter
-from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.routing import APIRoute
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
 from ticketgen.errors import TicketgenError
-from ticketgen.plugin import CONTRACT_VERSION, Plugin, Schedule, Subject, Task
+from ticketgen.plugin import (
+    CONTRACT_VERSION,
+    Caller,
+    Exclusivity,
+    Plugin,
+    Schedule,
+    Subject,
+    Task,
+)
 
 __all__ = ["RESERVED_NAMES", "RESERVED_VERBS", "Problem", "check_identity", "check_plugin"]
 
@@ -157,6 +165,16 @@ def _task_problems(plugin: Plugin) -> Iterator[Problem]:
                 f"task {task.name!r} moves stages but has no session",
                 "Remove stages, or make the session its subject.",
             )
+        if task.subject is Subject.NONE and task.exclusivity is Exclusivity.SUBJECT:
+            yield _problem(
+                f"task {task.name!r} has no session, so there cannot be one run per session",
+                "Give it Exclusivity.TYPE or Exclusivity.NONE.",
+            )
+        if task.subject is Subject.NONE and task.startable_by is Caller.OWNER:
+            yield _problem(
+                f"task {task.name!r} has no session, so nobody owns it",
+                "Give it Caller.ADMIN or Caller.SCHEDULE.",
+            )
 
 
 def _repeated(names: Iterable[str]) -> list[str]:
@@ -236,10 +254,11 @@ def _router_problems(plugin: Plugin) -> Iterator[Problem]:
             "Remove it: one that raises would end the host.",
         )
     for route in plugin.router.routes:
-        if not isinstance(route, APIRoute | APIWebSocketRoute):
+        if not isinstance(route, APIRoute):
             yield _problem(
-                f"{route!r} is no plain route of the router",
-                "Declare routes on the router; mounted apps would escape authentication.",
+                f"{route!r} is no plain HTTP route of the router",
+                "Declare routes on the router: mounted apps and WebSockets of a plugin's own "
+                "would escape the host's authentication. Progress has its channel already.",
             )
             continue
         first = route.path.lstrip("/").split("/", 1)[0]

@@ -21,11 +21,12 @@ from ticketgen.domain.task_runs import TaskRun, hold_attempt
 from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
 from ticketgen.findings import Finding
+from ticketgen.storable import storable
 
 __all__ = [
     "Blocker",
     "Contributions",
-    "Hooks",
+    "HookAnswers",
     "ProgressPort",
     "RunIdentity",
     "StartContext",
@@ -65,7 +66,7 @@ class Contributions(Protocol):
         ...
 
 
-class Hooks(Protocol):
+class HookAnswers(Protocol):
     """The hooks of all plugins, called one by one, each kept from harming the others."""
 
     async def export_blockers(self, db: AsyncSession, session: WorkSession) -> list[Blocker]:
@@ -116,7 +117,7 @@ class StartContext:
     settings: Any
     """The plugin's own settings, an instance of `Plugin.settings`."""
     contributions: Contributions
-    hooks: Hooks
+    hooks: HookAnswers
 
     def require_session(self) -> WorkSession:
         """The session of a task whose subject is a session."""
@@ -152,7 +153,7 @@ class TaskContext:
         run: RunIdentity,
         settings: Any,
         contributions: Contributions,
-        hooks: Hooks,
+        hooks: HookAnswers,
         session_factory: SessionFactory,
         progress: ProgressPort,
         start: Callable[..., Awaitable[StartedRun]],
@@ -218,7 +219,7 @@ class TaskContext:
             stored = await load_step(db, lineage_id=self.run.lineage_id, key=key)
         if stored is not None:
             return stored["value"]
-        value = json.loads(json.dumps(await work()))
+        value = storable(json.loads(json.dumps(await work())))
         async with self.transaction() as db:
             await save_step(db, lineage_id=self.run.lineage_id, key=key, value=value)
         return value

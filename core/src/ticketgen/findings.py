@@ -26,7 +26,23 @@ class Finding(BaseModel):
     `value` is the offending text, cut to a displayable length by whoever reports it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "severity": "warning",
+                    "rule": "processing.machine_name",
+                    "message": "“event type” is unusual for a machine name.",
+                    "remedy": "Use lower case letters, digits and underscores.",
+                    "file": "Bundles.csv",
+                    "row": 7,
+                    "column": "Machine name",
+                    "value": "event type",
+                }
+            ]
+        },
+    )
 
     severity: Severity
     rule: str

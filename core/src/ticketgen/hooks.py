@@ -49,7 +49,7 @@ class HookCaller:
         async for plugin, answer in self._each(
             "ticketgen_export_blockers", db, {"db": db, "session": session}, of=Blocker
         ):
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 blockers.append(
                     Blocker(
                         code="gate_failed",
@@ -67,7 +67,7 @@ class HookCaller:
         async for plugin, answer in self._each(
             "ticketgen_check_ticket", db, {"db": db, "ticket": ticket}, of=Finding
         ):
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 findings.append(
                     Finding(
                         severity=Severity.WARNING,
@@ -93,7 +93,7 @@ class HookCaller:
                         **{name: arguments[name] for name in impl.argnames}
                     )
                 _require_list(answer, of)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 _log.exception("hook_failed", plugin=impl.plugin_name, hook=hook)
                 yield impl.plugin_name, error
             else:

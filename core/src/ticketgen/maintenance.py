@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from uuid import UUID
 
@@ -22,10 +22,12 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.background import end_tasks
 from ticketgen.database import SessionFactory, database_time
 from ticketgen.domain import redelivery, workers
+from ticketgen.domain.task_runs import TaskRun
 from ticketgen.queue import Delivery, QueueUnavailableError, RunQueue
 from ticketgen.registry import Registry
 from ticketgen.settings import Settings
@@ -64,7 +66,7 @@ async def repeating(
         await end_tasks(task)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Reconciler:
     """Brings rows and queue together; one process at a time does it, by an advisory lock."""
 
@@ -72,6 +74,8 @@ class Reconciler:
     queue: RunQueue
     registry: Registry
     settings: Settings
+    _last_tick: datetime | None = field(default=None, init=False)
+    _hurt_until: datetime | None = field(default=None, init=False)
 
     async def reconcile(self) -> None:
         """Queue the runs of dead workers again, then push every run the queue does not know.
@@ -85,10 +89,7 @@ class Reconciler:
             )
             if not locked:
                 return
-            live = await workers.list_live_workers(db, expiry=self.settings.heartbeat_expiry)
-            rescued = await redelivery.requeue_runs_of_dead_workers(
-                db, live_workers=[worker.id for worker in live]
-            )
+            rescued = await self._rescue(db) if await self._may_judge(db) else []
             overdue = await redelivery.undelivered_runs(
                 db, task_types=self.registry.tasks.keys(), overdue=_OVERDUE
             )
@@ -102,6 +103,26 @@ class Reconciler:
         ]
         for delivery in await self.queue.absent(waiting):
             await self._push_anew(delivery)
+
+    async def _may_judge(self, db: AsyncSession) -> bool:
+        """Whether silence of a worker means that it is dead.
+
+        After a gap between our own looks (the database was away, the machine slept) everybody
+        was silent, the living too: they get two heartbeats' time to say that they live.
+        """
+        now = await database_time(db)
+        beat = self.settings.heartbeat_interval
+        if self._last_tick is not None and now - self._last_tick > beat:
+            self._hurt_until = now + 2 * beat
+        self._last_tick = now
+        return self._hurt_until is None or now >= self._hurt_until
+
+    async def _rescue(self, db: AsyncSession) -> list[TaskRun]:
+        live = await workers.list_live_workers(db, expiry=self.settings.heartbeat_expiry)
+        await workers.forget_dead_workers(db)
+        return await redelivery.requeue_runs_of_dead_workers(
+            db, live_workers=[worker.id for worker in live]
+        )
 
     async def _push_anew(self, lost: Delivery) -> None:
         async with self.session_factory() as db:
@@ -123,10 +144,15 @@ class Heartbeat:
     settings: Settings
     task_types: tuple[str, ...]
     max_jobs: int
-    running: Callable[[], int]
+    held: Callable[[], Collection[UUID]]
+    """The runs in this process's hands."""
 
     async def beat(self) -> None:
-        """Say it once."""
+        """Say it once, and give back what is ours by its row but not in our hands.
+
+        That happens when the answer to a commit is lost, of a claim or of a settle.
+        """
+        held = self.held()
         async with self.session_factory() as db:
             await workers.say_alive(
                 db,
@@ -136,10 +162,15 @@ class Heartbeat:
                 version=version("ticketgen-core"),
                 task_types=sorted(self.task_types),
                 max_jobs=self.max_jobs,
-                running=self.running(),
+                running=len(held),
+            )
+            dropped = await redelivery.requeue_dropped_runs(
+                db, worker_id=self.worker_id, held=tuple(held)
             )
             now = await database_time(db)
             await db.commit()
+        for run in dropped:
+            _log.warning("run_dropped", run=str(run.id), task=run.task_type)
         expiry = int(self.settings.heartbeat_expiry.total_seconds())
         await self.redis.set("worker:last_heartbeat", now.isoformat(), ex=max(1, expiry))
 

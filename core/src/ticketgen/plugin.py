@@ -34,6 +34,7 @@ from ticketgen.findings import Finding
 __all__ = [
     "CONTRACT_VERSION",
     "ENTRY_POINT_GROUP",
+    "TICKETS_GROUP",
     "Caller",
     "Exclusivity",
     "NoRequest",
@@ -51,6 +52,10 @@ CONTRACT_VERSION = "1.0"
 """Grows by a minor with every addition, by a major when a plugin has to change."""
 
 ENTRY_POINT_GROUP = "ticketgen.plugins"
+
+TICKETS_GROUP = "tickets"
+"""The conflict group of tasks that need a session's tickets to stand still: no two of them at
+once, and no edit of a ticket while one is active."""
 
 hookspec = pluggy.HookspecMarker("ticketgen")
 hookimpl = pluggy.HookimplMarker("ticketgen")
@@ -90,7 +95,7 @@ class Exclusivity(StrEnum):
 class NoRequest(BaseModel):
     """The request of a task that needs to be told nothing."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
 
 @dataclass(frozen=True, kw_only=True)

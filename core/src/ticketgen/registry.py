@@ -106,7 +106,7 @@ def load_registry(settings: Settings, entries: Iterable[EntryPoint] | None = Non
     found = find_plugins(installed_entry_points() if entries is None else entries, settings)
     loaded = [load_plugin(item) if item.status is PluginStatus.ACTIVE else item for item in found]
     configured = [_with_settings(item) for item in loaded]
-    plugins = _combined([item for item, _ in configured])
+    plugins = _combined([item for item, _ in configured], settings)
     own_settings = {
         item.name: value
         for item, value in configured
@@ -141,28 +141,42 @@ def _with_settings(found: FoundPlugin) -> tuple[FoundPlugin, BaseSettings | None
         return found.failed(problem), None
 
 
-def _combined(plugins: list[FoundPlugin]) -> tuple[FoundPlugin, ...]:
-    """Refuse both of two plugins that bring a job function of the same name."""
+def _combined(plugins: list[FoundPlugin], settings: Settings) -> tuple[FoundPlugin, ...]:
+    """Refuse plugins that claim one name: of a job, or of a value of one kind.
+
+    Where one of them is a required plugin the others give way, so that no stranger can stop the
+    host, or take the place of a part of it, by choosing a name. Otherwise all are refused.
+    """
     owners: dict[str, list[str]] = {}
     for found in plugins:
-        for task in found.plugin.tasks if found.plugin else ():
-            owners.setdefault(task.job_name, []).append(found.name)
-    clashes = {job: names for job, names in owners.items() if len(names) > 1}
-    return tuple(
-        found.failed(
-            *(
-                Problem(
-                    phase="combine",
-                    message=f"the job name {job!r} is used by {' and '.join(names)}",
-                    remedy="Their authors have to give the jobs different names.",
-                )
-                for job, names in clashes.items()
-                if found.name in names
-            )
+        for claim in _claims(found.plugin) if found.plugin else ():
+            owners.setdefault(claim, []).append(found.name)
+    problems: dict[str, list[Problem]] = {}
+    for claim, names in owners.items():
+        if len(names) < 2:
+            continue
+        problem = Problem(
+            phase="combine",
+            message=f"the {claim} is claimed by {' and '.join(names)}",
+            remedy="Their authors have to choose different names.",
         )
-        if any(found.name in names for names in clashes.values())
-        else found
+        required = [name for name in names if name in settings.required_plugins]
+        for name in names:
+            if len(required) != 1 or name not in required:
+                problems.setdefault(name, []).append(problem)
+    return tuple(
+        found.failed(*problems[found.name]) if found.name in problems else found
         for found in plugins
+    )
+
+
+def _claims(plugin: Plugin) -> Iterable[str]:
+    """The names of a plugin that nobody else may have."""
+    yield from (f"job name {task.job_name!r}" for task in plugin.tasks)
+    yield from (
+        f"{type(value).__name__} {name!r}"
+        for value in plugin.provides
+        if (name := getattr(value, "name", None)) is not None
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ticketgen.background import end_tasks
 from ticketgen.database import SessionFactory
-from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.domain.task_runs import RunState, StaleAttemptError, TaskRun
 from ticketgen.progress import Publisher, publish_progress
 from ticketgen.storable import storable, storable_text
 
@@ -34,6 +34,7 @@ class ProgressReporter:
         self._publisher = publisher
         self._session_factory = session_factory
         self._latest: tuple[float, str, dict[str, Any]] | None = None
+        self._unstored: tuple[float, str, dict[str, Any]] | None = None
         self._waiting = asyncio.Event()
         self._stored_at = float("-inf")
 
@@ -48,9 +49,22 @@ class ProgressReporter:
         sender = asyncio.create_task(self._send_regularly(), name="progress-reporter")
         try:
             yield
+        except (StaleAttemptError, asyncio.CancelledError):
+            raise
+        except BaseException:
+            await self._finish(sender)
+            raise
+        else:
+            await self._finish(sender)
         finally:
             await end_tasks(sender)
+
+    async def _finish(self, sender: asyncio.Task[None]) -> None:
+        """Send and store the last value, however soon after the one before it came."""
+        await end_tasks(sender)
         await self._send()
+        if self._unstored is not None:
+            await self._store(*self._unstored)
 
     async def _send_regularly(self) -> None:
         while True:
@@ -74,11 +88,13 @@ class ProgressReporter:
             details=details,
             attempt=self._run.attempt,
         )
+        self._unstored = latest
         if self._latest is latest:  # else a newer one came meanwhile; or we were cancelled above
             self._latest = None
         now = asyncio.get_running_loop().time()
         if now - self._stored_at >= _STORE_SECONDS:
             self._stored_at = now
+            self._unstored = None
             await self._store(percentage, stage, details)
 
     async def _store(self, percentage: float, stage: str, details: dict[str, Any]) -> None:

@@ -134,7 +134,7 @@ class Runner:
                 return _Done(summary=_summary(await task.handler(context, payload)))
         except StaleAttemptError:
             raise
-        except (Exception, asyncio.CancelledError) as error:
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
             if clock.expired():
                 return _Failed(error=timed_out(limit))
             if _is_being_cancelled():

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import platformdirs
 from annotated_types import Ge
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ticketgen.errors import ConfigurationError
@@ -151,6 +151,13 @@ class Settings(BaseSettings):
         pattern="^(auto|console|json)$",
         description="console, json, or auto: console on a terminal, else json.",
     )
+
+    @model_validator(mode="after")
+    def _heartbeats_fit(self) -> Self:
+        """A worker must be able to miss a beat before it counts as dead."""
+        if self.heartbeat_expiry < 2 * self.heartbeat_interval:
+            raise ValueError("heartbeat_expiry must be at least twice heartbeat_interval")
+        return self
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -74,17 +74,18 @@ class UnitOfWork:
             return StartedRun(run=running, existing=True)
         if session is not None:
             await self._allow(task, session)
-        payload = await task.prepare(
-            StartContext(
-                db=self.db,
-                session=session,
-                user=user,
-                settings=registered.settings,
-                contributions=self._registry,
-                hooks=self._registry.hooks,
-            ),
-            _validated(task, request),
+        context = StartContext(
+            db=self.db,
+            session=session,
+            user=user,
+            settings=registered.settings,
+            contributions=self._registry,
+            hooks=self._registry.hooks,
         )
+        try:
+            payload = await task.prepare(context, _validated(task, request))
+        except SystemExit as error:
+            raise RuntimeError(f"prepare of {task.name!r} tried to end the process") from error
         return await self._store(registered, session, payload, user)
 
     async def _subject(self, task: Task[Any, Any], session_id: UUID | None) -> WorkSession | None:
@@ -106,11 +107,11 @@ class UnitOfWork:
 
     async def _allow(self, task: Task[Any, Any], session: WorkSession) -> None:
         if task.conflict_group is not None:
-            other = await task_runs.find_active_conflict(
+            other = await task_runs.find_active_run(
                 self.db,
                 session_id=session.id,
                 conflict_group=task.conflict_group,
-                task_type=task.name,
+                except_type=task.name,
             )
             if other is not None:
                 raise TaskConflictError(
@@ -141,6 +142,11 @@ class UnitOfWork:
                 conflict_group=task.conflict_group,
             ),
         )
+        if existing and run.session_id != session_id:
+            raise TaskConflictError(
+                f"`{task.name}` is at work on another session, and runs once at a time.",
+                recovery_actions=["Wait until it has ended."],
+            )
         if existing:
             return StartedRun(run=run, existing=True)
         if session is not None:

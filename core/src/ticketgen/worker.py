@@ -7,6 +7,7 @@ own worker fails and deletes a job it does not know.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from arq.cron import CronJob
 from arq.typing import WorkerCoroutine
 from arq.worker import Function
 from croniter import croniter
+from redis.exceptions import RedisError
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
@@ -46,6 +48,9 @@ _SETTLE_MARGIN = timedelta(minutes=2)
 _RETRY_TICK = timedelta(seconds=5)
 """Pause before a schedule that could not start its run tries again."""
 
+_REDIS_PAUSE_SECONDS = 0.5
+"""Between two looks at a Redis that does not answer."""
+
 _NEVER = 1_000_000
 """arq's tries: the runner counts them, a redelivery must never be refused."""
 
@@ -57,11 +62,36 @@ class Worker(ArqWorker):
         super().__init__(*args, **kwargs)
         self._served = frozenset(served)
 
+    async def _poll_iteration(self) -> None:
+        """Look for jobs once; arq itself would end at the first look that Redis does not answer.
+
+        What runs goes on meanwhile: its row and its heartbeat do not need Redis.
+        """
+        try:
+            await super()._poll_iteration()
+        except (RedisError, OSError) as error:
+            _log.warning("queue_unreachable", error=str(error))
+            await asyncio.sleep(_REDIS_PAUSE_SECONDS)
+
     async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Start those of the jobs whose task type, or schedule, this worker serves."""
-        await super().start_jobs(
-            [job_id for job_id in job_ids if job_id.split(b":", 1)[0].decode() in self._served]
-        )
+        """Start those of the jobs whose task type, or schedule, this worker serves.
+
+        One at a time, because arq keeps the slot of a job that Redis failed it at: after as many
+        failures as there are slots it would never start anything again.
+        """
+        for job_id in job_ids:
+            if job_id.split(b":", 1)[0].decode() not in self._served:
+                continue
+            slots = self.job_counter
+            if slots >= self.max_jobs:
+                return
+            try:
+                await super().start_jobs([job_id])
+            except (RedisError, OSError):
+                if self.job_counter > slots and job_id.decode() not in self.tasks:
+                    self.job_counter -= 1
+                    self.sem.release()
+                raise
 
 
 def _job_function(task: Task[Any, Any]) -> WorkerCoroutine:
@@ -207,7 +237,7 @@ async def _open_worker(
             settings=settings,
             task_types=tuple(served.tasks),
             max_jobs=settings.max_jobs,
-            running=lambda: len(runner.running),
+            held=lambda: runner.running,
         )
         await heartbeat.beat()
         stack.push_async_callback(heartbeat.stop)

@@ -11,24 +11,23 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Path
-from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ticketgen.api.answers import TaskStarted, started_answer
+from ticketgen.api.host import HostRuntime
 from ticketgen.api.problems import problem_responses
-from ticketgen.context import StartedRun, Starter
+from ticketgen.context import Contributions, StartedRun, Starter
 from ticketgen.domain import sessions, tokens
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.users import User
 from ticketgen.errors import AuthenticationError, PermissionDeniedError
-from ticketgen.runtime import Runtime
 from ticketgen.starting import UnitOfWork
 
 __all__ = [
     "Admin",
     "Credentials",
     "CurrentUser",
-    "HostRuntime",
+    "InstalledContributions",
     "LockedSession",
     "OwnedSession",
     "SessionId",
@@ -50,13 +49,13 @@ _bearer = HTTPBearer(
 )
 
 
-def _host_runtime(connection: HTTPConnection) -> Runtime:
-    """The runtime the app was created with."""
-    runtime: Runtime = connection.app.state.runtime
-    return runtime
+def _contributions(runtime: HostRuntime) -> Contributions:
+    """What the installed plugins provide."""
+    return runtime.registry
 
 
-HostRuntime = Annotated[Runtime, Depends(_host_runtime)]
+InstalledContributions = Annotated[Contributions, Depends(_contributions)]
+"""What the installed plugins provide, found by type."""
 
 
 async def _unit_of_work(runtime: HostRuntime) -> AsyncIterator[UnitOfWork]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import shutil
 import signal
 import tempfile
@@ -24,12 +25,15 @@ from ticketgen.cli.account import temporary_token
 from ticketgen.cli.console import fail, out, run
 from ticketgen.cli.journey import Journey, journey
 from ticketgen.cli.local import local_system
-from ticketgen.errors import InvalidInputError, TicketgenError
+from ticketgen.errors import ConfigurationError, InvalidInputError, TicketgenError
+from ticketgen.registry import Registry, load_registry
 from ticketgen.sample import sample_files
+from ticketgen.settings import load_settings
 
 __all__ = ["demo"]
 
 _STAGES = (("processing", "Generate"), ("adf_validation", "Validate"), ("export", "Export"))
+_SHOWN_FINDINGS = 3
 _MARK = "tickets.jsonl"
 """A file by which a folder shows that it holds an export of ours, and may be replaced."""
 
@@ -50,6 +54,7 @@ def demo(
     """
     try:
         files = _read_spec(spec) if spec else sample_files()
+        _require_tasks(load_registry(load_settings()))
         _require_free(out_dir)
     except TicketgenError as error:
         fail(error)
@@ -67,6 +72,7 @@ class _Made:
     tickets: dict[str, Any]
     sample: dict[str, Any]
     files: list[str]
+    findings: dict[str, Any]
 
 
 def _end_on_sigterm() -> None:
@@ -112,6 +118,7 @@ async def _travel(client: Journey, name: str, files: dict[str, bytes], out_dir: 
             "GET", f"/api/sessions/{session_id}/tickets/{_typical(tickets['tickets'])}"
         ),
         files=_unpack(await client.download(session_id), out_dir),
+        findings=await client.call("GET", f"/api/processing/findings/{session_id}"),
     )
 
 
@@ -155,8 +162,22 @@ def _read_spec(folder: Path) -> dict[str, bytes]:
     return files
 
 
+def _require_tasks(registry: Registry) -> None:
+    """Refuse to begin a journey that cannot end.
+
+    Raises:
+        ConfigurationError: a plugin of the journey is not installed, or not in use.
+    """
+    missing = [task for task, _ in _STAGES if task not in registry.tasks]
+    if missing:
+        raise ConfigurationError(
+            f"The demo needs the plugin {missing[0]}, which is not in use.",
+            recovery_actions=["See `ticketgen plugins`, and install what is missing."],
+        )
+
+
 def _require_free(folder: Path) -> None:
-    """Refuse to write among files that are not ours.
+    """Refuse to write among files that are not ours, or where nothing can be written.
 
     Raises:
         InvalidInputError: the folder exists and holds something else than an earlier export.
@@ -170,6 +191,14 @@ def _require_free(folder: Path) -> None:
             f"{folder} holds files that are not an export.",
             recovery_actions=["Choose an empty folder with --out."],
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InvalidInputError(
+            f"{folder} cannot be written to: {error.strerror}.",
+            recovery_actions=["Choose another folder with --out."],
+        ) from None
 
 
 def _unpack(archive: bytes, folder: Path) -> list[str]:
@@ -212,6 +241,7 @@ def _report(made: _Made, file_count: int, folder: Path) -> None:
         f"{generated['dependencies']} dependencies, "
         f"{generated['errors']} errors and {generated['warnings']} warnings found in the sheets."
     )
+    _report_findings(made.findings, folder)
     out.print(
         f"{validated['tickets_checked']} tickets converted to ADF and checked, "
         f"{validated['tickets_failed']} failed, {validated['warnings']} warnings."
@@ -221,3 +251,18 @@ def _report(made: _Made, file_count: int, folder: Path) -> None:
         f"{len(made.files)} files in {escape(str(folder))}/ "
         "(adf/, tickets.jsonl, jira-import.csv)."
     )
+
+
+def _report_findings(report: dict[str, Any], folder: Path) -> None:
+    """Keep all findings beside the tickets, and show the first errors."""
+    name = folder / "findings.json"
+    name.write_text(json.dumps(report["findings"], indent=2, ensure_ascii=False) + "\n")
+    errors = [finding for finding in report["findings"] if finding["severity"] == "error"]
+    for finding in errors[:_SHOWN_FINDINGS]:
+        place = ", ".join(
+            f"{part} {finding[part]}" for part in ("row", "column") if finding.get(part)
+        )
+        out.print(
+            f"  {escape(finding['file'] or '')} {escape(place)}: {escape(finding['message'])}"
+        )
+    out.print(f"  All of them, with what to do, are in {escape(str(name))}.")

@@ -80,7 +80,10 @@ def _plugins(settings: Settings) -> list[Report]:
         problems = "; ".join(f"{item.message} → {item.remedy}" for item in plugin.problems)
         found = f"{plugin.distribution} {plugin.version}, {plugin.status}"
         reports.append((f"plugin {plugin.name}", ok, f"{found}: {problems}" if problems else found))
-    return reports
+    missing = sorted(
+        set(settings.required_plugins) - {name.removeprefix("plugin ") for name, _, _ in reports}
+    )
+    return [*reports, *((f"plugin {name}", True, "not installed") for name in missing)]
 
 
 async def _servers(settings: Settings) -> AsyncIterator[Report]:

@@ -37,6 +37,7 @@ def list_plugins(
         return
     try:
         # A listing must show a broken required plugin, not stop at it.
+        expected = load_settings().required_plugins
         settings = load_settings(required_plugins=(), strict_plugins=False)
         found = [describe(plugin) for plugin in load_registry(settings).plugins]
     except TicketgenError as error:
@@ -45,6 +46,8 @@ def list_plugins(
         typer.echo(json.dumps([view.model_dump(mode="json") for view in found], indent=2))
     else:
         _print(found)
+        for name in sorted(set(expected) - {view.name for view in found}):
+            out.print(f"[bold]{name}[/bold]  [yellow]not installed[/yellow]", highlight=False)
     if any(view.status in {PluginStatus.FAILED, PluginStatus.INCOMPATIBLE} for view in found):
         raise typer.Exit(1)
 

@@ -47,8 +47,11 @@ def _url(settings: Settings) -> str:
     endpoint = attach(settings.data_dir)
     if endpoint is None or "api_url" not in endpoint.extra:
         raise ConfigurationError(
-            "No `ticketgen up` is running here.",
-            recovery_actions=["Start it, or name the API with --url and a token with --token."],
+            f"No `ticketgen up` is running in {settings.data_dir}.",
+            recovery_actions=[
+                "Start it, or name its folder with TICKETGEN_DATA_DIR.",
+                "Or name the API with --url and a token with --token.",
+            ],
         )
     return str(endpoint.extra["api_url"])
 

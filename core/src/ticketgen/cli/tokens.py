@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.table import Column, Table
+from rich.markup import escape
 
 from ticketgen.cli.console import out, run
 from ticketgen.database import database_time
@@ -51,24 +51,15 @@ def list_all() -> None:
         async with open_runtime() as runtime, runtime.unit_of_work() as unit:
             found = await tokens.list_tokens(unit.db)
             now = await database_time(unit.db)
-        table = Table(
-            Column("Id", no_wrap=True, min_width=36),
-            "User",
-            "Name",
-            "Expires",
-            "Last used",
-            "State",
-        )
         for token, owner in found:
-            table.add_row(
-                str(token.id),
-                owner.name,
-                token.name,
-                f"{token.expires_at:%Y-%m-%d}",
-                f"{token.last_used_at:%Y-%m-%d %H:%M}" if token.last_used_at else "never",
-                _state(token, expired=token.expires_at <= now),
+            used = f"used {token.last_used_at:%Y-%m-%d %H:%M}" if token.last_used_at else "unused"
+            out.print(
+                f"{token.id}  {_state(token, expired=token.expires_at <= now):<7}  "
+                f"until {token.expires_at:%Y-%m-%d}  {used}  {escape(owner.name)}: "
+                f"{escape(token.name)}",
+                soft_wrap=True,
+                highlight=False,
             )
-        out.print(table)
 
     run(work())
 

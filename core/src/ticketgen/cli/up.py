@@ -77,6 +77,24 @@ async def _until(stop: asyncio.Event, system: LocalSystem) -> None:
 
 async def _greet(system: LocalSystem, client: Journey, token_file: Path) -> None:
     """Say where everything is, with a session to try it on and an address to watch it by."""
+    folder = system.settings.data_dir
+    for line in (
+        f"[green]ticketgen is up at {system.url}[/green]",
+        f"  token   {escape(str(token_file))}",
+        f"  logs    {escape(str(folder / 'logs'))}",
+        "",
+        *(await _trial(system, client, token_file)),
+        "Ctrl-C stops everything; the data is kept.",
+    ):
+        out.print(line, soft_wrap=True, highlight=False)
+    sys.stdout.flush()
+
+
+async def _trial(system: LocalSystem, client: Journey, token_file: Path) -> list[str]:
+    """How to watch a generation; nothing where the plugin for it is not installed."""
+    plugins = await client.call("GET", "/api/plugins")
+    if not any("processing" in plugin["tasks"] for plugin in plugins):
+        return []
     session_id = await _sample_session(client)
     stream = await client.call(
         "POST",
@@ -85,23 +103,19 @@ async def _greet(system: LocalSystem, client: Journey, token_file: Path) -> None
     )
     lifetime = system.settings.stream_pass_lifetime.total_seconds()
     folder = system.settings.data_dir
-    lines = [
-        f"[green]ticketgen is up at {system.url}[/green]",
-        f"  token   {escape(str(token_file))}",
-        f"  logs    {escape(str(folder / 'logs'))}",
-        "",
+    where = (
+        "" if folder == load_settings().data_dir else f"TICKETGEN_DATA_DIR={quote(str(folder))} "
+    )
+    return [
         "Watch a session's tickets being generated (the address opens for "
-        f"{lifetime:.0f} s; a new one: ticketgen stream-pass {session_id} processing):",
+        f"{lifetime:.0f} s; a new one: {escape(where)}ticketgen stream-pass {session_id} "
+        "processing):",
         f"  websockets '{stream['url']}'",
         "and start it from another terminal:",
         f'  curl -X POST -H "Authorization: Bearer $(cat {escape(quote(str(token_file)))})" '
         f"{system.url}/api/processing/start/{session_id}",
         "",
-        "Ctrl-C stops everything; the data is kept.",
     ]
-    for line in lines:
-        out.print(line, soft_wrap=True, highlight=False)
-    sys.stdout.flush()
 
 
 async def _sample_session(client: Journey) -> str:

@@ -6,29 +6,47 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.domain.task_runs import RunState, TaskRun
 
-__all__ = ["next_delivery", "requeue_runs_of_dead_workers", "undelivered_runs"]
+__all__ = [
+    "next_delivery",
+    "requeue_dropped_runs",
+    "requeue_runs_of_dead_workers",
+    "undelivered_runs",
+]
+
+_CLAIM_MARGIN = timedelta(seconds=10)
+"""So long a worker may need between the commit of a claim and knowing of it."""
 
 
 async def requeue_runs_of_dead_workers(
     db: AsyncSession, *, live_workers: Sequence[UUID]
 ) -> list[TaskRun]:
-    """Running → queued for every run whose worker no longer lives; no try is spent.
+    """Running → queued for every run whose worker no longer lives; no try is spent."""
+    return await _requeue(db, TaskRun.worker_id.not_in(live_workers))
 
-    Raising the attempt is left to the next claim; the state alone already shuts the dead
-    attempt out, since every write of it asks for state `running`.
-    """
+
+async def requeue_dropped_runs(
+    db: AsyncSession, *, worker_id: UUID, held: Sequence[UUID]
+) -> list[TaskRun]:
+    """Running → queued for a worker's runs that it does not hold, claimed a while ago."""
+    return await _requeue(
+        db,
+        TaskRun.worker_id == worker_id,
+        TaskRun.id.not_in(held),
+        TaskRun.started_at < func.clock_timestamp() - _CLAIM_MARGIN,
+    )
+
+
+async def _requeue(db: AsyncSession, *which: ColumnElement[bool]) -> list[TaskRun]:
+    """Raising the attempt is left to the next claim; the state alone shuts the dead one out."""
     return list(
         await db.scalars(
             update(TaskRun)
-            .where(
-                TaskRun.state == RunState.RUNNING,
-                TaskRun.worker_id.not_in(live_workers),
-            )
+            .where(TaskRun.state == RunState.RUNNING, *which)
             .values(
                 state=RunState.QUEUED,
                 worker_id=None,

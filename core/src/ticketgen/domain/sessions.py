@@ -126,7 +126,11 @@ def require_stage(session: WorkSession, *allowed: Stage, doing: str) -> None:
     names = " or ".join(f"`{stage}`" for stage in allowed)
     raise ConflictError(
         f"{doing} needs the session in stage {names}; it is in `{session.stage}`.",
-        recovery_actions=["See the session's stage with GET /api/sessions/{session_id}."],
+        recovery_actions=[
+            "Wait until the generation has ended."
+            if session.stage == Stage.PROCESSING
+            else "See the session's stage with GET /api/sessions/{session_id}."
+        ],
     )
 
 

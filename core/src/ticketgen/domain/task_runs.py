@@ -44,7 +44,7 @@ __all__ = [
     "claim_run",
     "complete_run",
     "fail_run",
-    "find_active_conflict",
+    "find_active_run",
     "get_run",
     "hold_attempt",
     "insert_run",
@@ -186,23 +186,25 @@ async def insert_run(db: AsyncSession, new: NewRun) -> tuple[TaskRun, bool]:
         # It settled between our insert and our look: the key is free, so insert again.
 
 
-async def find_active_conflict(
-    db: AsyncSession, *, session_id: UUID, conflict_group: str, task_type: str
+async def find_active_run(
+    db: AsyncSession,
+    *,
+    session_id: UUID,
+    conflict_group: str | None = None,
+    except_type: str | None = None,
 ) -> TaskRun | None:
-    """An active run of another type that excludes `task_type` in this session.
+    """An active run in the session: of the group or of any, one of `except_type` left out.
 
     The caller holds the session's row lock, or the answer is out of date at once.
     """
-    return await db.scalar(
-        select(TaskRun)
-        .where(
-            TaskRun.session_id == session_id,
-            TaskRun.conflict_group == conflict_group,
-            TaskRun.task_type != task_type,
-            TaskRun.state.in_(ACTIVE_STATES),
-        )
-        .limit(1)
+    query = select(TaskRun).where(
+        TaskRun.session_id == session_id, TaskRun.state.in_(ACTIVE_STATES)
     )
+    if conflict_group is not None:
+        query = query.where(TaskRun.conflict_group == conflict_group)
+    if except_type is not None:
+        query = query.where(TaskRun.task_type != except_type)
+    return await db.scalar(query.limit(1))
 
 
 async def get_run(db: AsyncSession, run_id: UUID) -> TaskRun:
@@ -220,12 +222,15 @@ async def get_run(db: AsyncSession, run_id: UUID) -> TaskRun:
     return run
 
 
-async def latest_run(db: AsyncSession, *, session_id: UUID, task_type: str) -> TaskRun | None:
-    """The newest run of that type in the session."""
+async def latest_run(
+    db: AsyncSession, *, session_id: UUID, task_type: str, state: RunState | None = None
+) -> TaskRun | None:
+    """The newest run of that type in the session, in that state or in any."""
+    query = select(TaskRun).where(TaskRun.session_id == session_id, TaskRun.task_type == task_type)
+    if state is not None:
+        query = query.where(TaskRun.state == state)
     return await db.scalar(
-        select(TaskRun)
-        .where(TaskRun.session_id == session_id, TaskRun.task_type == task_type)
-        .order_by(TaskRun.created_at.desc(), TaskRun.id.desc())
+        query.order_by(TaskRun.created_at.desc(), TaskRun.id.desc())
         .limit(1)
         .execution_options(populate_existing=True)
     )

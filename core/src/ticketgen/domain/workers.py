@@ -13,7 +13,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ticketgen.database import Base
 
-__all__ = ["WorkerProcess", "forget_worker", "list_live_workers", "say_alive"]
+__all__ = [
+    "WorkerProcess",
+    "forget_dead_workers",
+    "forget_worker",
+    "list_live_workers",
+    "say_alive",
+]
 
 
 class WorkerProcess(Base):
@@ -73,6 +79,15 @@ async def list_live_workers(db: AsyncSession, *, expiry: timedelta) -> list[Work
             .where(WorkerProcess.last_seen_at > func.clock_timestamp() - expiry)
             .order_by(WorkerProcess.started_at, WorkerProcess.id)
             .execution_options(populate_existing=True)
+        )
+    )
+
+
+async def forget_dead_workers(db: AsyncSession) -> None:
+    """Remove workers that have been silent for a day: they were killed, and will not come back."""
+    await db.execute(
+        delete(WorkerProcess).where(
+            WorkerProcess.last_seen_at < func.clock_timestamp() - timedelta(days=1)
         )
     )
 

@@ -82,7 +82,7 @@ async def _worker(runtime: Runtime) -> AsyncIterator[Runner]:
         settings=runtime.settings,
         task_types=tuple(runtime.registry.tasks),
         max_jobs=1,
-        running=lambda: len(runner.running),
+        held=lambda: runner.running,
     )
     await heartbeat.beat()
     try:

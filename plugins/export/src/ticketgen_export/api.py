@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 
 from ticketgen.api.deps import (
     CurrentUser,
-    HostRuntime,
+    InstalledContributions,
     OwnedSession,
     TaskStarted,
     UnitOfWork,
@@ -47,11 +47,11 @@ async def export_session(
 
 
 @router.get("/targets", responses=problem_responses())
-async def list_targets(runtime: HostRuntime) -> list[TargetView]:
+async def list_targets(contributions: InstalledContributions) -> list[TargetView]:
     """List where tickets can be sent to."""
     return [
         TargetView(name=target.name, summary=target.summary)
-        for target in runtime.registry.provided(ExportTarget)
+        for target in contributions.provided(ExportTarget)
     ]
 
 

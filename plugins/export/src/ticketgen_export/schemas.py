@@ -13,7 +13,9 @@ __all__ = ["ExportPayload", "ExportRequest", "ExportSummary", "FileView", "Targe
 class ExportRequest(BaseModel):
     """Where the tickets are to be sent."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"target": "file", "options": {}}]}
+    )
 
     target: str = Field(default="file", description="One of GET /api/export/targets.")
     options: dict[str, Any] = Field(default={}, description="What the target asks for.")
@@ -27,6 +29,8 @@ class ExportPayload(BaseModel):
     options: dict[str, Any]
     validation_id: UUID
     project_key: str | None
+    follows_another: bool = False
+    """Whether the session was exported before, in part: things may exist at the target."""
 
 
 class ExportSummary(BaseModel):
@@ -41,12 +45,31 @@ class ExportSummary(BaseModel):
 class TargetView(BaseModel):
     """One place tickets can be sent to."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "file",
+                    "summary": "Files to download: ADF documents, tickets.jsonl and a CSV.",
+                }
+            ]
+        }
+    )
+
     name: str
     summary: str
 
 
 class FileView(BaseModel):
     """One file of an export."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"name": "tickets.jsonl", "media_type": "application/x-ndjson", "size": 48210}
+            ]
+        }
+    )
 
     name: str
     media_type: str

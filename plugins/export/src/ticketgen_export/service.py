@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ticketgen import Contributions, StartContext, StartedRun, Starter, TaskContext
-from ticketgen.domain import artifacts, tickets, validations
+from ticketgen.domain import artifacts, task_runs, tickets, validations
 from ticketgen.domain.users import User
 from ticketgen.provides import (
     ExportedFile,
@@ -69,6 +69,10 @@ async def prepare_export(start: StartContext, request: ExportRequest) -> ExportP
         options=request.options,
         validation_id=verdict.id,
         project_key=session.jira_project_key,
+        follows_another=await task_runs.latest_run(
+            start.db, session_id=session.id, task_type="export"
+        )
+        is not None,
     )
 
 
@@ -117,7 +121,7 @@ def _sending(ctx: TaskContext, payload: ExportPayload, **more: Any) -> Sending:
         session_id=ctx.session_id,
         project_key=payload.project_key,
         options=payload.options,
-        unsettled=ctx.run.attempt > 1 or ctx.run.id != ctx.run.lineage_id,
+        unsettled=payload.follows_another or ctx.run.attempt > 1,
         **more,
     )
 

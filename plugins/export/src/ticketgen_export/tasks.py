@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ticketgen import StageMoves, Task, TaskContext
+from ticketgen import TICKETS_GROUP, StageMoves, Task, TaskContext
 from ticketgen.domain.sessions import Stage
 from ticketgen_export.schemas import ExportPayload, ExportRequest, ExportSummary
 from ticketgen_export.service import execute_session_export, prepare_export
@@ -23,7 +23,7 @@ EXPORT_SESSION = Task(
     prepare=prepare_export,
     handler=export_session,
     job_name="export_session_job",
-    conflict_group="tickets",
+    conflict_group=TICKETS_GROUP,
     stages=StageMoves(
         allowed=(Stage.REVIEW, Stage.JIRA_EXPORT),
         on_start=Stage.JIRA_EXPORT,

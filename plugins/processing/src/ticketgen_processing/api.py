@@ -49,10 +49,8 @@ async def generate_tickets(
 
 async def _last_generation(work: UnitOfWork, session_id: UUID) -> TaskRun | None:
     """The generation the present tickets come from: one that waits or failed changed nothing."""
-    runs = await task_runs.list_runs(work.db, session_id=session_id, limit=1_000)
-    return next(
-        (run for run in runs if run.task_type == "processing" and run.state is RunState.COMPLETED),
-        None,
+    return await task_runs.latest_run(
+        work.db, session_id=session_id, task_type="processing", state=RunState.COMPLETED
     )
 
 

@@ -12,7 +12,9 @@ __all__ = ["FindingsReport", "GeneratePayload", "GenerateRequest", "GenerateSumm
 class GenerateRequest(BaseModel):
     """How the tickets are to be generated."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"replace_edited": True}]}
+    )
 
     replace_edited: bool = Field(
         default=False, description="Generate anew although tickets were edited; edits are lost."
@@ -41,6 +43,29 @@ class GenerateSummary(BaseModel):
 
 class FindingsReport(BaseModel):
     """Everything worth a look in the sheets, by file and row."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "errors": 0,
+                    "warnings": 1,
+                    "findings": [
+                        {
+                            "severity": "warning",
+                            "rule": "processing.machine_name",
+                            "message": "“event type” is unusual for a machine name.",
+                            "remedy": "Use lower case letters, digits and underscores.",
+                            "file": "Bundles.csv",
+                            "row": 7,
+                            "column": "Machine name",
+                            "value": "event type",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
 
     errors: int
     warnings: int

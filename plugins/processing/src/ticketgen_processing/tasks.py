@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ticketgen import StageMoves, Task, TaskContext
+from ticketgen import TICKETS_GROUP, StageMoves, Task, TaskContext
 from ticketgen.domain.sessions import Stage
 from ticketgen_processing.schemas import GeneratePayload, GenerateRequest, GenerateSummary
 from ticketgen_processing.service import execute_ticket_generation, prepare_generation
@@ -23,7 +23,7 @@ GENERATE_TICKETS = Task(
     prepare=prepare_generation,
     handler=generate_tickets,
     job_name="generate_tickets_job",
-    conflict_group="tickets",
+    conflict_group=TICKETS_GROUP,
     stages=StageMoves(
         allowed=(Stage.SITE_INFO_COLLECTION, Stage.UPLOAD, Stage.REVIEW),
         on_start=Stage.PROCESSING,

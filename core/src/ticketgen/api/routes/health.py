@@ -12,14 +12,15 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 
+from ticketgen.api import examples
 from ticketgen.api.deps import (
     Credentials,
     CurrentUser,
-    HostRuntime,
     Work,
     current_user,
     problem_responses,
 )
+from ticketgen.api.host import HostRuntime
 from ticketgen.discovery import PluginStatus
 from ticketgen.domain import workers
 from ticketgen.errors import AuthenticationError, TemporaryError
@@ -39,13 +40,18 @@ class NoWorkerError(TemporaryError):
     code = "no_worker"
 
 
+_NEEDED = frozenset({"database", "schema", "redis"})
+"""Without these the process cannot serve; without the rest it can, though not everything runs."""
+
 Condition = Literal["healthy", "unhealthy"]
 
 
 class LiveWorker(BaseModel):
     """One worker process that was heard of lately."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra={"examples": [examples.WORKER]}
+    )
 
     id: UUID
     host: str
@@ -61,6 +67,8 @@ class LiveWorker(BaseModel):
 class Health(BaseModel):
     """The founding specification's three fields, and every live worker."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.HEALTH]})
+
     api: Condition
     worker: Condition = Field(description="healthy: at least one worker lives.")
     worker_last_seen: datetime | None
@@ -70,11 +78,15 @@ class Health(BaseModel):
 class Live(BaseModel):
     """The process answers."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "alive"}]})
+
     status: Literal["alive"] = "alive"
 
 
 class Check(BaseModel):
     """One thing the system needs."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.READINESS_CHECK]})
 
     name: str
     ok: bool
@@ -84,7 +96,10 @@ class Check(BaseModel):
 class Readiness(BaseModel):
     """Whether requests and runs can be served, and what is missing."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.READINESS]})
+
     ready: bool
+    degraded: bool = Field(description="Something is missing, though requests can be served.")
     checks: list[Check]
 
 
@@ -127,10 +142,10 @@ async def ready(response: Response, runtime: HostRuntime, credentials: Credentia
         await _checked("workers", _ask_workers(runtime)),
         _plugins(runtime),
     ]
-    is_ready = all(check.ok for check in checks)
+    is_ready = all(check.ok for check in checks if check.name in _NEEDED)
     if not is_ready:
         response.status_code = 503
-    return Readiness(ready=is_ready, checks=checks)
+    return Readiness(ready=is_ready, degraded=not all(check.ok for check in checks), checks=checks)
 
 
 async def _checked(name: str, asking: Awaitable[object]) -> Check:

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from ticketgen.api import examples
 from ticketgen.api.deps import CurrentUser, problem_responses
 from ticketgen.domain.users import Role
 
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/api/auth", tags=["identity"])
 class Me(BaseModel):
     """The user a token belongs to."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [examples.ME]})
 
     id: UUID
     name: str

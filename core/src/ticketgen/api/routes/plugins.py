@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from ticketgen.api.deps import CurrentUser, HostRuntime, problem_responses
+from ticketgen.api import examples
+from ticketgen.api.deps import CurrentUser, problem_responses
+from ticketgen.api.host import HostRuntime
 from ticketgen.discovery import FoundPlugin, PluginStatus
 from ticketgen.plugin import Subject
 
@@ -18,6 +20,8 @@ router = APIRouter(prefix="/api/plugins", tags=["plugins"])
 class ProblemView(BaseModel):
     """One thing that is wrong with a plugin."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PLUGIN_PROBLEM]})
+
     phase: str
     message: str
     remedy: str
@@ -25,6 +29,8 @@ class ProblemView(BaseModel):
 
 class PluginView(BaseModel):
     """One installed plugin."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PLUGIN]})
 
     name: str
     distribution: str

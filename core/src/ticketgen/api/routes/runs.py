@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from ticketgen.api import examples
 from ticketgen.api.deps import (
     CurrentUser,
     OwnedSession,
@@ -30,7 +31,7 @@ router = APIRouter(tags=["runs"])
 class RunView(BaseModel):
     """One run: where it stands and how it ended."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [examples.RUN]})
 
     task_id: UUID = Field(description="The run's id.")
     session_id: UUID | None

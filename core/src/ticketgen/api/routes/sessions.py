@@ -9,14 +9,15 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ticketgen.api import examples
 from ticketgen.api.deps import (
     CurrentUser,
-    HostRuntime,
     LockedSession,
     OwnedSession,
     Work,
     problem_responses,
 )
+from ticketgen.api.host import HostRuntime
 from ticketgen.api.texts import LongText, ShortText
 from ticketgen.domain import audit, failures, sessions
 from ticketgen.domain.sessions import Stage, WorkSession
@@ -81,7 +82,9 @@ class HandOver(BaseModel):
 class SessionView(BaseModel):
     """A session and where it stands."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra={"examples": [examples.SESSION]}
+    )
 
     id: UUID
     owner_id: UUID
@@ -98,7 +101,9 @@ class SessionView(BaseModel):
 class FailureView(BaseModel):
     """One failure of the session's runs."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra={"examples": [examples.FAILURE]}
+    )
 
     id: UUID
     task_id: UUID | None

@@ -8,7 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from ticketgen.api.deps import CurrentUser, HostRuntime, Work, problem_responses, refuse_foreign
+from ticketgen.api import examples
+from ticketgen.api.deps import CurrentUser, Work, problem_responses, refuse_foreign
+from ticketgen.api.host import HostRuntime
 from ticketgen.domain import sessions, tokens
 from ticketgen.errors import InvalidInputError
 from ticketgen.plugin import Subject
@@ -40,6 +42,8 @@ class PassRequest(BaseModel):
 
 class StreamPassView(BaseModel):
     """A pass and the address that it opens."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM_PASS]})
 
     url: str = Field(description="WebSocket address, pass included; do not log it.")
     channel: str

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, WebSocket
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from ticketgen.api import examples
 from ticketgen.api.deps import (
     Admin,
     CurrentUser,
@@ -33,6 +34,8 @@ _STATUS = """Tell where the newest run stands; 200 with `not_started` if there w
 
 class TaskStatus(BaseModel):
     """Where a task of a session stands; `run` is its newest run, if there is one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TASK_STATUS]})
 
     session_id: UUID
     task_type: str

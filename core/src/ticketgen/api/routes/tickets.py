@@ -10,12 +10,14 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func
 
+from ticketgen.api import examples
 from ticketgen.api.deps import CurrentUser, LockedSession, OwnedSession, Work, problem_responses
 from ticketgen.api.texts import LongText, ShortText
 from ticketgen.domain import audit, sessions, task_runs, tickets
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.tickets import Ticket
 from ticketgen.errors import ConflictError, InvalidInputError
+from ticketgen.plugin import TICKETS_GROUP
 from ticketgen.starting import TaskConflictError, UnitOfWork
 
 __all__ = ["router"]
@@ -26,7 +28,9 @@ router = APIRouter(prefix="/api/sessions/{session_id}/tickets", tags=["tickets"]
 class TicketSummary(BaseModel):
     """A ticket as it stands in a list."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra={"examples": [examples.TICKET_SUMMARY]}
+    )
 
     id: UUID
     key: str
@@ -43,6 +47,8 @@ class TicketSummary(BaseModel):
 class TicketView(TicketSummary):
     """A ticket in full."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TICKET]})
+
     description: str = Field(description="Markdown.")
     sources: list[Any] = Field(description="Objects with `file` and `rows`.")
     notes: list[Any] = Field(description="Sentences about doubtful input.")
@@ -51,6 +57,8 @@ class TicketView(TicketSummary):
 
 class TicketList(BaseModel):
     """The tickets of a session in order of work, and how many each group has."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.TICKET_LIST]})
 
     groups: dict[str, int]
     tickets: list[TicketSummary]
@@ -141,8 +149,8 @@ async def edit_ticket(
 
 async def _require_editable(work: UnitOfWork, session: WorkSession) -> None:
     sessions.require_stage(session, Stage.REVIEW, Stage.JIRA_EXPORT, doing="Editing a ticket")
-    export = await task_runs.find_active_conflict(
-        work.db, session_id=session.id, conflict_group="tickets", task_type=""
+    export = await task_runs.find_active_run(
+        work.db, session_id=session.id, conflict_group=TICKETS_GROUP
     )
     if export is not None:
         raise TaskConflictError(

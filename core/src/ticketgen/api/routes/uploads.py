@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -17,10 +17,10 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
+from ticketgen.api import examples
 from ticketgen.api.deps import (
     Credentials,
     CurrentUser,
-    HostRuntime,
     LockedSession,
     OwnedSession,
     SessionId,
@@ -29,7 +29,9 @@ from ticketgen.api.deps import (
     problem_responses,
     refuse_foreign,
 )
+from ticketgen.api.host import HostRuntime
 from ticketgen.api.problems import FindingsError
+from ticketgen.context import Contributions
 from ticketgen.domain import audit, sessions, task_runs, uploads
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.errors import (
@@ -56,7 +58,9 @@ _ENDING_BYTES = 100
 class UploadView(BaseModel):
     """One stored file."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra={"examples": [examples.UPLOAD]}
+    )
 
     id: UUID
     file_name: str
@@ -69,6 +73,8 @@ class UploadView(BaseModel):
 
 class UploadResult(BaseModel):
     """What was stored, and what is worth a look in it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.UPLOAD_RESULT]})
 
     uploads: list[UploadView]
     findings: list[Finding] = Field(
@@ -241,13 +247,11 @@ async def _require_open(work: UnitOfWork, session: WorkSession) -> None:
         Stage.REVIEW,
         doing="Changing the files",
     )
-    active = [
-        run for run in await task_runs.list_runs(work.db, session_id=session.id) if run.is_active
-    ]
-    if active:
+    active = await task_runs.find_active_run(work.db, session_id=session.id)
+    if active is not None:
         raise ConflictError(
-            f"`{active[0].task_type}` is at work on this session.",
-            recovery_actions=[f"Wait until the run {active[0].id} has ended."],
+            f"`{active.task_type}` is at work on this session.",
+            recovery_actions=[f"Wait until the run {active.id} has ended."],
         )
 
 
@@ -352,10 +356,20 @@ async def _inspected(
             "No installed plugin can read specification sheets.",
             recovery_actions=["Ask an administrator to install ticketgen-processing."],
         )
-    inspect = inspectors[0].inspect
     return {
         file.name: await asyncio.to_thread(
-            inspect, file.name, file.content, csv_type, runtime.registry
+            _first_that_knows, inspectors, file, csv_type, runtime.registry
         )
         for file in files
     }
+
+
+def _first_that_knows(
+    inspectors: Sequence[UploadInspector],
+    file: _File,
+    csv_type: str | None,
+    contributions: Contributions,
+) -> Inspection:
+    """What the first inspector that finds a type says, else what the first one refuses it for."""
+    found = [item.inspect(file.name, file.content, csv_type, contributions) for item in inspectors]
+    return next((inspection for inspection in found if inspection.csv_type is not None), found[0])
