@@ -84,12 +84,14 @@ class Reconciler:
             QueueUnavailableError: Redis did not answer; the rest is pushed the next time.
         """
         async with self.session_factory() as db:
+            # Before the lock: a look that another process wins is no gap.
+            may_judge = await self._may_judge(db)
             locked = await db.scalar(
                 text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _RECONCILE_LOCK}
             )
             if not locked:
                 return
-            rescued = await self._rescue(db) if await self._may_judge(db) else []
+            rescued = await self._rescue(db) if may_judge else []
             overdue = await redelivery.undelivered_runs(
                 db, task_types=self.registry.tasks.keys(), overdue=_OVERDUE
             )
