@@ -45,7 +45,8 @@ async def _up(host: str | None, port: int | None, overrides: dict[str, Path]) ->
     configure_logs(settings)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if signal.getsignal(number) != signal.SIG_IGN:  # left to nohup and to the shell's `&`
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if settings.database_url or settings.redis_url:
         out.print("[yellow]Database and Redis of the environment are not used here.[/yellow]")
     starting = local_system(
