@@ -21,8 +21,9 @@ from ticketgen import (
     Task,
     TaskContext,
 )
-from ticketgen.domain import sessions, task_runs, users
+from ticketgen.domain import run_attempts, sessions, task_runs, transitions, users
 from ticketgen.domain.failures import Failure
+from ticketgen.domain.run_attempts import RunAttempt
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.progress import ProgressMessage
@@ -110,14 +111,27 @@ async def open_lab(
 
 
 def runner_of(runtime: Runtime, *, worker_id: UUID | None = None) -> Runner:
-    return Runner(
-        registry=runtime.registry,
-        session_factory=runtime.session_factory,
-        queue=runtime.queue,
-        publisher=runtime.publisher,
-        settings=runtime.settings,
-        worker_id=worker_id or uuid7(),
-    )
+    return Runner(runtime, worker_id=worker_id or uuid7(), worker="lab:1")
+
+
+async def claim(
+    runtime: Runtime, run_id: UUID, *, worker_id: UUID | None = None, **options: Any
+) -> TaskRun | None:
+    async with runtime.session_factory() as db:
+        run = await transitions.claim_run(
+            db,
+            run_id,
+            worker_id=worker_id or uuid7(),
+            worker="lab:2",
+            **({"lease": runtime.settings.lease} | options),
+        )
+        await db.commit()
+    return run
+
+
+async def attempts_of(runtime: Runtime, run_id: UUID) -> list[RunAttempt]:
+    async with runtime.session_factory() as db:
+        return await run_attempts.list_attempts(db, run_id)
 
 
 async def new_session(runtime: Runtime, *, stage: Stage = Stage.UPLOAD) -> UUID:

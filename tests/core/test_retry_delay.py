@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ticketgen import RetryPolicy
 from ticketgen.errors import RateLimitedError, TemporaryError
-from ticketgen.runner import retry_delay
+from ticketgen.settling import retry_delay
 from ticketgen.settings import Settings
 
 _SETTINGS = Settings(retry_delay=timedelta(seconds=30), retry_delay_limit=timedelta(minutes=10))

@@ -43,7 +43,7 @@ async def test_a_completed_run_keeps_its_summary_and_publishes_it(settings: Sett
 
         assert settled.state is RunState.COMPLETED
         assert settled.result_summary == {"note": "hello", "attempt": 1}
-        assert (settled.attempt, settled.tries, settled.worker_id) == (1, 1, None)
+        assert (settled.attempt, settled.tries) == (1, 1)
         assert settled.finished_at is not None
         [message] = await lab.messages_of(runtime, f"progress:{run.id}:lab")
         assert (message.type, message.status) == ("completed", "completed")

@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.core import lab
 from ticketgen import Schedule
-from ticketgen.domain.schedule_fires import ScheduleFire
+from ticketgen.domain.schedules import ScheduleFire
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.registry import RegisteredSchedule
 from ticketgen.runtime import Runtime

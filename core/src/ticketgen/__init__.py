@@ -9,7 +9,8 @@ A plugin is a package with one entry point; its module returns one value::
         return Plugin(name="acme", summary="Labels tickets.", tasks=(LABEL_TICKETS,))
 
 * `Plugin`, `Task`, `Schedule` and their parts say what the plugin contributes.
-* `TaskContext` is what a running handler gets; `StartContext` what a start is validated with;
+* `TaskContext` is what a running handler gets; `in_thread` makes a handler of a plain function,
+  which gets a `BlockingContext`; `StartContext` is what a start is validated with;
   `Starter` what a service starts tasks through.
 * `Finding` and `Blocker` are what checks and gates answer; `Duration` and `Names` are types for
   the fields of a plugin's settings.
@@ -23,9 +24,11 @@ Everything else may change without notice.
 
 from __future__ import annotations
 
+from ticketgen.blocking import BlockingContext, in_thread
 from ticketgen.context import (
     Blocker,
     Contributions,
+    RunIdentity,
     StartContext,
     StartedRun,
     Starter,
@@ -37,7 +40,9 @@ from ticketgen.plugin import (
     TICKETS_GROUP,
     Caller,
     Exclusivity,
+    Misfire,
     NoRequest,
+    Overlap,
     Plugin,
     RetryPolicy,
     Schedule,
@@ -52,15 +57,19 @@ __all__ = [
     "CONTRACT_VERSION",
     "TICKETS_GROUP",
     "Blocker",
+    "BlockingContext",
     "Caller",
     "Contributions",
     "Duration",
     "Exclusivity",
     "Finding",
+    "Misfire",
     "Names",
     "NoRequest",
+    "Overlap",
     "Plugin",
     "RetryPolicy",
+    "RunIdentity",
     "Schedule",
     "Severity",
     "StageMoves",
@@ -71,4 +80,5 @@ __all__ = [
     "Task",
     "TaskContext",
     "hookimpl",
+    "in_thread",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -15,11 +16,14 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.database import SessionFactory, connected_session, database_time
+from ticketgen.domain.effects import EffectName
 from ticketgen.domain.run_steps import load_step, save_step
 from ticketgen.domain.sessions import WorkSession
-from ticketgen.domain.task_runs import TaskRun, hold_attempt
+from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.tickets import Ticket
+from ticketgen.domain.transitions import hold_attempt
 from ticketgen.domain.users import User
+from ticketgen.effects import Attempt, Deed, done_once
 from ticketgen.findings import Finding
 from ticketgen.storable import storable
 
@@ -207,6 +211,14 @@ class TaskContext:
         """Say how far the work is: 0 to 100, a stage a person understands, JSON-able details."""
         await self._progress.publish(min(100.0, max(0.0, percentage)), stage, details)
 
+    async def checkpoint(self) -> None:
+        """Let the event loop breathe, and a wish to stop through: for loops that never wait.
+
+        Raises:
+            asyncio.CancelledError: the run is to stop; clean up in `finally`, and let it pass.
+        """
+        await asyncio.sleep(0)
+
     async def step(self, key: str, work: Callable[[], Awaitable[Any]]) -> Any:
         """The result of `work`, done once in this lineage of runs and stored under `key`.
 
@@ -215,14 +227,67 @@ class TaskContext:
         first time too. Between the end of `work` and the commit of its result a kill makes the
         step run twice: what must not happen twice belongs into `work` itself.
         """
+        found = await self.find_step(key)
+        return found["value"] if found is not None else await self.keep_step(key, await work())
+
+    async def find_step(self, key: str) -> dict[str, Any] | None:
+        """The first half of `step`: `{"value": …}` if the step has been done, else None."""
         async with connected_session(self._session_factory) as db:
-            stored = await load_step(db, lineage_id=self.run.lineage_id, key=key)
-        if stored is not None:
-            return stored["value"]
-        value = storable(json.loads(json.dumps(await work())))
+            return await load_step(db, lineage_id=self.run.lineage_id, key=key)
+
+    async def keep_step(self, key: str, result: Any) -> Any:
+        """The second half of `step`: store what was done, and give it as JSON gives it back."""
+        value = storable(json.loads(json.dumps(result)))
         async with self.transaction() as db:
             await save_step(db, lineage_id=self.run.lineage_id, key=key, value=value)
         return value
+
+    async def effect(
+        self,
+        operation: str,
+        key: str,
+        perform: Callable[[], Awaitable[Any]],
+        *,
+        look_up: Callable[[], Awaitable[Any | None]] | None = None,
+        refused: tuple[type[Exception], ...] = (),
+        timeout: timedelta = timedelta(seconds=30),
+    ) -> Any:
+        """The result of `perform`, which changes another system: done at most once for the key.
+
+        At most once for this plugin, operation and key, over all attempts, retries and lineages;
+        the result must be JSON-able and comes back as JSON would give it. `perform` is stopped
+        after `timeout`, which should be longer than the other system takes at worst. A
+        cancellation waits for it and for the writing of its result.
+
+        If an earlier call may have done it, `look_up` is asked once that call must be over: what
+        it gives is the result, and None says that nothing was done *and will not be*. It raises
+        a `TemporaryError` if it cannot tell yet, an `OutcomeUnknownError` if it cannot tell.
+        `refused` are the errors of `perform` that prove that nothing was done; after any other
+        error the outcome is unknown.
+
+        Raises:
+            OutcomeUnknownError: it may have been done, and only a person can find out.
+            EffectUnsettledError: it may have been done; the run is tried again and finds out.
+            StaleAttemptError: another attempt has taken over; nothing was begun.
+            RuntimeError: a transaction is open, a mistake in the handler.
+        """
+        attempt = Attempt(
+            run_id=self.run.id,
+            number=self.run.attempt,
+            session_id=self.run.session_id,
+            session_factory=self._session_factory,
+            transaction=self.transaction,
+            remote=self.remote,
+        )
+        plugin, _, _ = self.run.task_type.partition(".")
+        deed = Deed(
+            name=EffectName(plugin=plugin, operation=operation, key=key),
+            perform=perform,
+            look_up=look_up,
+            refused=refused,
+            timeout=timeout,
+        )
+        return await done_once(attempt, deed)
 
     async def start(
         self,

@@ -6,7 +6,6 @@ import traceback
 from datetime import timedelta
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -16,10 +15,8 @@ from ticketgen.errors import AdminRequiredError, TaskTimeoutError, TemporaryErro
 __all__ = [
     "ConnectionLostError",
     "UnexpectedError",
-    "UnreadablePayloadError",
     "diagnose",
     "timed_out",
-    "unreadable_payload",
 ]
 
 
@@ -27,12 +24,6 @@ class UnexpectedError(AdminRequiredError):
     """A handler raised something nobody expected: a fault in our code or the plugin's."""
 
     code = "unexpected"
-
-
-class UnreadablePayloadError(AdminRequiredError):
-    """The stored payload does not fit the task's present payload model."""
-
-    code = "unreadable_payload"
 
 
 class ConnectionLostError(TemporaryError):
@@ -64,22 +55,17 @@ def diagnose(error: BaseException) -> TicketgenError:
     )
 
 
-def timed_out(limit: timedelta) -> TaskTimeoutError:
-    """The failure of an attempt that was stopped at its time limit."""
+def timed_out(limit: timedelta, *, blocked: bool = False) -> TaskTimeoutError:
+    """The failure of an attempt that was stopped at its time limit.
+
+    `blocked`: it held up the whole worker process, which had to be ended.
+    """
+    how = ", and with it the worker process that it had blocked" if blocked else ""
     return TaskTimeoutError(
-        f"The task was stopped after its time limit of {limit}.",
+        f"The task was stopped after its time limit of {limit}{how}.",
         recovery_actions=[
             "Start it again; if it is stopped again, ask an administrator to raise the limit."
         ],
-    )
-
-
-def unreadable_payload(error: ValidationError) -> UnreadablePayloadError:
-    """The failure of a run whose stored payload does not fit its model."""
-    return UnreadablePayloadError(
-        "The stored task does not fit the installed version of its plugin.",
-        recovery_actions=["Start the task again, or ask an administrator which version is needed."],
-        technical_details=_details(error),
     )
 
 

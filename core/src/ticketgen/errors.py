@@ -10,6 +10,7 @@
     │   ├── AuthenticationError        user_fixable     401
     │   ├── PermissionDeniedError      admin_required   403
     │   ├── ConfigurationError         admin_required   500
+    │   ├── OutcomeUnknownError        admin_required   500
     │   └── TaskTimeoutError           admin_required   500
     └── TemporaryError                 temporary        503   retried by itself
         └── RateLimitedError           temporary        429   retried after its own delay
@@ -32,6 +33,7 @@ __all__ = [
     "ErrorCategory",
     "InvalidInputError",
     "NotFoundError",
+    "OutcomeUnknownError",
     "PermissionDeniedError",
     "RateLimitedError",
     "TaskTimeoutError",
@@ -138,6 +140,12 @@ class ConfigurationError(AdminRequiredError):
     """A setting, a migration or an installation is missing or wrong."""
 
     code = "configuration"
+
+
+class OutcomeUnknownError(AdminRequiredError):
+    """A call to another system may have done its work or not; a person has to look there."""
+
+    code = "outcome_unknown"
 
 
 class TaskTimeoutError(AdminRequiredError):

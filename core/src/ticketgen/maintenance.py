@@ -1,23 +1,20 @@
-"""Core's own loops: heartbeat, rescue, and delivery of what the queue has never heard of.
+"""Brings rows, queue and workers together again, whatever was lost on the way.
 
-They run beside the work in every worker, and the reconciler in every API process too: a job
-would wait behind two half-hour runs, and with no worker left somebody must still say so.
+A loop in every API and worker process; one of them at a time does it, by an advisory lock. It is
+no job: a job would wait behind two half-hour runs, and with no worker left somebody must still
+say so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from importlib.metadata import version
 from uuid import UUID
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -26,14 +23,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.background import end_tasks
 from ticketgen.database import SessionFactory, database_time
-from ticketgen.domain import redelivery, workers
+from ticketgen.delivering import deliver, deliveries_of
+from ticketgen.domain import redelivery, run_attempts, task_runs, transitions, workers
 from ticketgen.domain.task_runs import TaskRun
-from ticketgen.queue import Delivery, QueueUnavailableError, RunQueue
-from ticketgen.registry import Registry
-from ticketgen.settings import Settings
-from ticketgen.starting import delivery_of
+from ticketgen.queue import Delivery, QueueUnavailableError
+from ticketgen.settling import Settler, announce
 
-__all__ = ["Heartbeat", "Reconciler", "repeating"]
+__all__ = ["Reconciler", "repeating"]
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +37,12 @@ _RECONCILE_LOCK = 0x71C4_0001
 """Key of the advisory lock; any number that nothing else in the database uses."""
 
 _OVERDUE = timedelta(seconds=2)
+"""A run that is due for so long should have been claimed, if the queue had it."""
+
+_UNANNOUNCED = timedelta(seconds=5)
+"""Whoever settles a run publishes its ending at once; after so long it has not."""
+
+_BATCH = 500
 
 
 @asynccontextmanager
@@ -68,22 +70,24 @@ async def repeating(
 
 @dataclass(kw_only=True)
 class Reconciler:
-    """Brings rows and queue together; one process at a time does it, by an advisory lock."""
+    """Rescues, redelivers, parks, resumes and announces; safe in any number of processes."""
 
-    session_factory: SessionFactory
-    queue: RunQueue
-    registry: Registry
-    settings: Settings
+    settler: Settler
     _last_tick: datetime | None = field(default=None, init=False)
     _hurt_until: datetime | None = field(default=None, init=False)
+    _swept_to: tuple[datetime, UUID] | None = field(default=None, init=False)
+
+    @property
+    def _session_factory(self) -> SessionFactory:
+        return self.settler.session_factory
 
     async def reconcile(self) -> None:
-        """Queue the runs of dead workers again, then push every run the queue does not know.
+        """Do everything once, unless another process does.
 
         Raises:
             QueueUnavailableError: Redis did not answer; the rest is pushed the next time.
         """
-        async with self.session_factory() as db:
+        async with self._session_factory() as db:
             # Before the lock: a look that another process wins is no gap.
             may_judge = await self._may_judge(db)
             locked = await db.scalar(
@@ -91,96 +95,119 @@ class Reconciler:
             )
             if not locked:
                 return
-            rescued = await self._rescue(db) if may_judge else []
-            overdue = await redelivery.undelivered_runs(
-                db, task_types=self.registry.tasks.keys(), overdue=_OVERDUE
-            )
-            await db.commit()
-        for run in rescued:
-            _log.warning("run_rescued", run=str(run.id), task=run.task_type, rescues=run.rescues)
-        known = [run for run in overdue + rescued if run.task_type in self.registry.tasks]
-        by_id = {run.id: run for run in known}
-        waiting = [
-            delivery_of(run, self.registry.tasks[run.task_type].task) for run in by_id.values()
-        ]
-        for delivery in await self.queue.absent(waiting):
-            await self._push_anew(delivery)
+            # The lock is held while others' connections do the work, each in short transactions.
+            if may_judge:
+                await self._rescue()
+            await self._park_and_resume()
+            await self._announce()
+            await self._redeliver()
 
     async def _may_judge(self, db: AsyncSession) -> bool:
-        """Whether silence of a worker means that it is dead.
+        """Whether a lease that has run out means that its worker is dead.
 
-        After a gap between our own looks (the database was away, the machine slept) everybody
-        was silent, the living too: they get two heartbeats' time to say that they live.
+        After a gap between our own looks (the database was away, the machine slept) no lease was
+        renewed, those of the living neither: they get two renewals' time.
         """
         now = await database_time(db)
-        beat = self.settings.heartbeat_interval
+        beat = self.settler.settings.lease_renewal
         if self._last_tick is not None and now - self._last_tick > beat:
             self._hurt_until = now + 2 * beat
         self._last_tick = now
         return self._hurt_until is None or now >= self._hurt_until
 
-    async def _rescue(self, db: AsyncSession) -> list[TaskRun]:
-        live = await workers.list_live_workers(db, expiry=self.settings.heartbeat_expiry)
-        await workers.forget_dead_workers(db)
-        return await redelivery.requeue_runs_of_dead_workers(
-            db, live_workers=[worker.id for worker in live]
-        )
-
-    async def _push_anew(self, lost: Delivery) -> None:
-        async with self.session_factory() as db:
-            number = await redelivery.next_delivery(db, lost.run_id, after=lost.delivery)
+    async def _rescue(self) -> None:
+        """Take expired runs from their workers, each in a transaction of its own."""
+        async with self._session_factory() as db:
+            expired = await run_attempts.expired_attempts(db, limit=_BATCH)
+            await workers.forget_dead_workers(db)
             await db.commit()
-        if number is None:
+        for run_id, attempt in expired:
+            try:
+                await self.settler.rescue(run_id, attempt)
+            except Exception:  # one that cannot be rescued must not keep the others from it
+                _log.exception("rescue_failed", run=str(run_id))
+
+    async def _park_and_resume(self) -> None:
+        settings = self.settler.settings
+        async with self._session_factory() as db:
+            stuck = await redelivery.parkable_runs(db, waiting=settings.park_after, limit=_BATCH)
+            alive = await workers.list_live_workers(db, expiry=settings.heartbeat_expiry)
+            parked: list[TaskRun] = []
+            for plugin, runs in _by_plugin(stuck).items():
+                parked += await transitions.park_waiting_runs(
+                    db,
+                    [run.id for run in runs],
+                    reason=_unserved(plugin, any_worker=bool(alive)),
+                )
+            ready = await redelivery.resumable_runs(
+                db, expiry=settings.heartbeat_expiry, limit=_BATCH
+            )
+            resumed = await transitions.resume_runs(db, [run.id for run in ready])
+            await db.commit()
+        for run in parked:
+            _log.warning("run_parked", run=str(run.id), task=run.task_type, because=run.parked)
+        for run in resumed:
+            _log.info("run_resumed", run=str(run.id), task=run.task_type)
+        await deliver(self.settler.queue, resumed, self.settler.registry)
+
+    async def _announce(self) -> None:
+        """Publish the endings that whoever settled the run did not get to publish."""
+        async with self._session_factory() as db:
+            unsaid = await task_runs.unannounced_runs(db, older_than=_UNANNOUNCED, limit=_BATCH)
+        for run in unsaid:
+            await announce(run, self.settler.publisher, self._session_factory)
+
+    async def _redeliver(self) -> None:
+        """Push what is due and unknown to the queue: a page a time, on while pages are lost."""
+        registry = self.settler.registry
+        while True:
+            async with self._session_factory() as db:
+                due = await redelivery.undelivered_runs(
+                    db,
+                    task_types=registry.tasks.keys(),
+                    overdue=_OVERDUE,
+                    after=self._swept_to,
+                    limit=_BATCH,
+                )
+            absent = await self.settler.queue.absent(deliveries_of(due, registry))
+            await self._push_anew(absent)
+            more = len(due) == _BATCH
+            self._swept_to = (due[-1].available_at, due[-1].id) if more else None
+            if not more or not absent:
+                return
+
+    async def _push_anew(self, lost: Sequence[Delivery]) -> None:
+        if not lost:
             return
-        _log.info("run_redelivered", run=str(lost.run_id), task=lost.task_type, delivery=number)
-        await self.queue.push(replace(lost, delivery=number))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heartbeat:
-    """Says that this worker process lives: in Postgres for us, in Redis for whoever asks there."""
-
-    worker_id: UUID
-    session_factory: SessionFactory
-    redis: Redis
-    settings: Settings
-    task_types: tuple[str, ...]
-    max_jobs: int
-    held: Callable[[], Collection[UUID]]
-    """The runs in this process's hands."""
-
-    async def beat(self) -> None:
-        """Say it once, and give back what is ours by its row but not in our hands.
-
-        That happens when the answer to a commit is lost, of a claim or of a settle.
-        """
-        held = self.held()
-        async with self.session_factory() as db:
-            await workers.say_alive(
-                db,
-                worker_id=self.worker_id,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                version=version("ticketgen-core"),
-                task_types=sorted(self.task_types),
-                max_jobs=self.max_jobs,
-                running=len(held),
-            )
-            dropped = await redelivery.requeue_dropped_runs(
-                db, worker_id=self.worker_id, held=tuple(held)
-            )
-            now = await database_time(db)
+        again: list[Delivery] = []
+        async with self._session_factory() as db:
+            for delivery in lost:
+                number = await redelivery.next_delivery(
+                    db, delivery.run_id, after=delivery.delivery
+                )
+                if number is not None:
+                    again.append(replace(delivery, delivery=number))
             await db.commit()
-        for run in dropped:
-            _log.warning("run_dropped", run=str(run.id), task=run.task_type)
-        expiry = int(self.settings.heartbeat_expiry.total_seconds())
-        await self.redis.set("worker:last_heartbeat", now.isoformat(), ex=max(1, expiry))
+        for delivery in again:
+            _log.info("run_redelivered", run=str(delivery.run_id), delivery=delivery.delivery)
+        if again:
+            await self.settler.queue.push(*again)
 
-    async def stop(self) -> None:
-        """Say that it lives no more."""
-        try:
-            async with self.session_factory() as db:
-                await workers.forget_worker(db, self.worker_id)
-                await db.commit()
-        except (DBAPIError, PoolTimeoutError, OSError) as error:
-            _log.warning("worker_not_forgotten", error=str(error))
+
+def _by_plugin(runs: Sequence[TaskRun]) -> dict[str, list[TaskRun]]:
+    found: dict[str, list[TaskRun]] = {}
+    for run in runs:
+        found.setdefault(run.task_type.partition(".")[0], []).append(run)
+    return found
+
+
+def _unserved(plugin: str, *, any_worker: bool) -> dict[str, str]:
+    """Why a run is parked that nobody offers to run, and what to do about it."""
+    if not any_worker:
+        message = "No worker is running; start `ticketgen-worker`."
+    else:
+        message = (
+            f"No running worker offers the plugin {plugin}; install it where the workers run, or "
+            "start a worker that serves it."
+        )
+    return {"code": "not_served", "message": message, "plugin": plugin}

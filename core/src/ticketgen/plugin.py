@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ticketgen.context import Blocker, StartContext, Starter, TaskContext
+from ticketgen.context import Blocker, RunIdentity, StartContext, Starter, TaskContext
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.tickets import Ticket
 from ticketgen.errors import TicketgenError
@@ -37,7 +37,9 @@ __all__ = [
     "TICKETS_GROUP",
     "Caller",
     "Exclusivity",
+    "Misfire",
     "NoRequest",
+    "Overlap",
     "Plugin",
     "RetryPolicy",
     "Schedule",
@@ -121,6 +123,7 @@ class StageMoves:
     on_start: Stage | None = None
     on_success: Stage | None = None
     on_failure: Stage | None = None
+    on_cancel: Stage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +152,29 @@ class Task(Generic[RequestT, PayloadT]):
     """Longest an attempt may take; unset: the host's `job_timeout`."""
     retry: RetryPolicy = RetryPolicy()
     stages: StageMoves | None = None
+    discard: Callable[[AsyncSession, RunIdentity], Awaitable[None]] | None = None
+    """Deletes the partial results of a run, in the transaction that settles it as cancelled;
+    unset: what was done so far is kept. If it fails the run is cancelled all the same."""
+
+
+class Overlap(StrEnum):
+    """What happens at a fire time while the run of an earlier one is active."""
+
+    SKIP = "skip"
+    """Nothing: the fire time is recorded as overlapped."""
+    WAIT = "wait"
+    """One more run starts as soon as the earlier one has ended, however many times came by."""
+    ALLOW = "allow"
+    """Another run starts beside it; the task's exclusivity must be `Exclusivity.NONE`."""
+
+
+class Misfire(StrEnum):
+    """What happens to fire times at which nobody was there to fire."""
+
+    ONCE = "once"
+    """One run makes up for all of them."""
+    SKIP = "skip"
+    """They are recorded as missed, and the next one comes in its turn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +186,16 @@ class Schedule:
     task: str
     """Name of a task whose subject is `Subject.NONE` and whose request has defaults only."""
     cron: str
-    """Five fields, in UTC: minute, hour, day of month, month, day of week."""
+    """Five fields, by the clock of `zone`: minute, hour, day of month, month, day of week."""
     summary: str = ""
+    zone: str = "UTC"
+    """A zone of the IANA database, `Europe/Berlin`. Where a clock change skips a fire time it
+    comes at the first moment after the gap; where it repeats one, the first counts. A schedule
+    of every hour (`*` as hour) fires through both, at every moment whose local time matches."""
+    overlap: Overlap = Overlap.SKIP
+    misfire: Misfire = Misfire.ONCE
+    misfire_grace: timedelta = timedelta(minutes=1)
+    """So late a fire time is still on time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,9 @@ __all__ = [
     "Publisher",
     "channel_of",
     "channel_of_run",
+    "publish_cancellation",
     "publish_completion",
+    "publish_ending",
     "publish_error",
     "publish_progress",
     "snapshot_message",
@@ -41,9 +43,23 @@ TERMINAL_TYPES = frozenset({"completed", "error", "cancelled"})
 _KEPT_MESSAGES = 1_000
 
 # KEYS: stream, meta, channel. ARGV: message, epoch to use for a new stream, seconds to keep,
-# number of messages to keep. The sequence is written into the message here, so that number,
-# stream entry and published message can never disagree.
+# number of messages to keep, run id, attempt, whether it is an ending. The sequence is written
+# into the message here, so that number, stream entry and published message can never disagree;
+# and the fence is here, so that no late message of an attempt that was overtaken, or of a run
+# that has ended, comes after what overtook it. The ending of a run is published once.
 _PUBLISH = """
+if ARGV[5] ~= '' then
+  if redis.call('HEXISTS', KEYS[2], 'ended:' .. ARGV[5]) == 1 then return 0 end
+  local newest = tonumber(redis.call('HGET', KEYS[2], 'attempt:' .. ARGV[5]) or '0')
+  if ARGV[7] == '1' then
+    redis.call('HSET', KEYS[2], 'ended:' .. ARGV[5], '1')
+    redis.call('HDEL', KEYS[2], 'attempt:' .. ARGV[5])
+  elseif tonumber(ARGV[6]) < newest then
+    return 0
+  elseif tonumber(ARGV[6]) > newest then
+    redis.call('HSET', KEYS[2], 'attempt:' .. ARGV[5], ARGV[6])
+  end
+end
 local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if not epoch then
   epoch = ARGV[2]
@@ -112,7 +128,11 @@ class Publisher:
         self._script = redis.register_script(_PUBLISH)
 
     async def publish(self, message: ProgressMessage) -> bool:
-        """Publish one message; False if Redis did not take it, which is logged, never raised."""
+        """Publish one message; False if Redis did not take it, which is logged, never raised.
+
+        A message of an attempt that was overtaken, or of a run whose ending was published, is
+        dropped: whoever overtook it has said more.
+        """
         channel = channel_of(
             message.task_type, session_id=message.session_id, task_id=message.task_id
         )
@@ -120,7 +140,15 @@ class Publisher:
         try:
             await self._script(
                 keys=[f"{channel}:stream", f"{channel}:meta", channel],
-                args=[body, secrets.token_hex(4), self._keep_seconds, _KEPT_MESSAGES],
+                args=[
+                    body,
+                    secrets.token_hex(4),
+                    self._keep_seconds,
+                    _KEPT_MESSAGES,
+                    str(message.task_id or ""),
+                    message.attempt or 0,
+                    int(message.is_terminal),
+                ],
             )
         except (RedisError, OSError, TimeoutError) as error:
             _log.warning("progress_unpublished", channel=channel, error=str(error))
@@ -182,6 +210,21 @@ async def publish_completion(publisher: Publisher, run: TaskRun) -> bool:
 async def publish_error(publisher: Publisher, run: TaskRun) -> bool:
     """Publish that a run has failed: category, message, recovery actions."""
     return await publisher.publish(terminal_message(run))
+
+
+async def publish_cancellation(publisher: Publisher, run: TaskRun) -> bool:
+    """Publish that a run was cancelled."""
+    return await publisher.publish(terminal_message(run))
+
+
+async def publish_ending(publisher: Publisher, run: TaskRun) -> bool:
+    """Publish how a settled run has ended; False if Redis did not take it."""
+    publish = {
+        RunState.COMPLETED: publish_completion,
+        RunState.FAILED: publish_error,
+        RunState.CANCELLED: publish_cancellation,
+    }
+    return await publish[RunState(run.state)](publisher, run)
 
 
 def terminal_message(run: TaskRun) -> ProgressMessage:

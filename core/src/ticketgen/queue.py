@@ -3,19 +3,32 @@
 The job id is `{task type}:{run id}:{delivery}`. A new delivery number per push keeps a job that
 hangs between arq's claim and ours from blocking the next push; the task type in front lets a
 worker see, without reading the job, whether it serves it. JSON on the wire, never pickle.
+
+Only what is due is pushed, and its place in the queue is the time of the Redis server: no other
+machine's clock has a say in when a job is seen.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from arq.connections import ArqRedis, RedisSettings
-from arq.constants import default_queue_name, in_progress_key_prefix
+from arq.constants import (
+    default_queue_name,
+    expires_extra_ms,
+    in_progress_key_prefix,
+    job_key_prefix,
+    result_key_prefix,
+    retry_key_prefix,
+)
+from arq.jobs import serialize_job as serialize_arq_job
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
@@ -24,16 +37,40 @@ from ticketgen.settings import Settings
 
 __all__ = [
     "Delivery",
+    "JobWriter",
     "QueueUnavailableError",
     "RunQueue",
+    "connect_arq",
     "connect_redis",
     "deserialize_job",
+    "job_id_of",
     "redis_settings",
     "serialize_job",
 ]
 
+_log = structlog.get_logger(__name__)
+
 _CONNECT_SECONDS = 2.0
 _COMMAND_SECONDS = 5.0
+
+_BATCH = 1_000
+"""Job ids in one command: some milliseconds of the server's time."""
+
+_HIDDEN_MS = 5_000
+"""A job that is due later than this has been hidden by a clock set back: pushes are due at once."""
+
+_PUSH = f"""
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+for i = 2, #ARGV, 2 do
+    local id = ARGV[i]
+    if redis.call('EXISTS', '{job_key_prefix}' .. id, '{result_key_prefix}' .. id) == 0 then
+        redis.call('SET', '{job_key_prefix}' .. id, ARGV[i + 1], 'PX', ARGV[1])
+        redis.call('ZADD', KEYS[1], now, id)
+    end
+end
+"""
+"""What arq's `enqueue_job` does, for any number of jobs at once, and by one clock."""
 
 
 class QueueUnavailableError(TemporaryError):
@@ -51,6 +88,11 @@ def deserialize_job(raw: bytes) -> dict[str, Any]:
     """What `serialize_job` wrote."""
     job: dict[str, Any] = json.loads(raw)
     return job
+
+
+def job_id_of(*, task_type: str, run_id: UUID, delivery: int) -> str:
+    """The id the queue knows one push of a run by."""
+    return f"{task_type}:{run_id}:{delivery}"
 
 
 def _url(settings: Settings) -> str:
@@ -94,6 +136,34 @@ def connect_redis(settings: Settings) -> Redis:
     return Redis.from_pool(_pool(settings))
 
 
+def connect_arq(settings: Settings) -> ArqRedis:
+    """The same for arq; arq's own would wait for a late answer without end."""
+    return ArqRedis(_pool(settings), job_serializer=serialize_job, job_deserializer=deserialize_job)
+
+
+class JobWriter:
+    """Writes jobs as arq's workers read them, due at once by the clock of the Redis server."""
+
+    def __init__(self, redis: ArqRedis, queue_name: str = default_queue_name) -> None:
+        self._queue_name = queue_name
+        self._push = redis.register_script(_PUSH)
+
+    async def write(self, jobs: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
+        """Enqueue jobs, by id: function name and arguments; all or none of them.
+
+        A job id that exists already is left alone.
+        """
+        # For log lines alone; nothing is decided by it.
+        enqueued_at = time.time_ns() // 1_000_000
+        arguments: list[str | bytes | int] = [expires_extra_ms]
+        for job_id, (function, args) in jobs.items():
+            arguments += [
+                job_id,
+                serialize_arq_job(function, args, {}, None, enqueued_at, serializer=serialize_job),
+            ]
+        await self._push(keys=[self._queue_name], args=arguments)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
     """One push of one run."""
@@ -102,64 +172,80 @@ class Delivery:
     task_type: str
     delivery: int
     job_name: str
-    available_at: datetime | None = None
-    """Not before this time; None: at once."""
 
     @property
     def job_id(self) -> str:
         """The id the queue knows it by."""
-        return f"{self.task_type}:{self.run_id}:{self.delivery}"
+        return job_id_of(task_type=self.task_type, run_id=self.run_id, delivery=self.delivery)
 
 
 class RunQueue:
     """The one door to arq's queue for everybody who is not a worker."""
 
     def __init__(self, settings: Settings) -> None:
-        self._redis = ArqRedis(
-            _pool(settings), job_serializer=serialize_job, job_deserializer=deserialize_job
-        )
+        self._redis = connect_arq(settings)
+        self._jobs = JobWriter(self._redis)
 
-    async def push(self, delivery: Delivery) -> None:
-        """Hand one run to the workers.
+    async def push(self, *deliveries: Delivery) -> None:
+        """Hand runs that are due to the workers, all of them or none.
 
         Raises:
-            QueueUnavailableError: Redis did not take it; it may have arrived all the same.
+            QueueUnavailableError: Redis did not take them; they may have arrived all the same.
         """
-        try:
-            await self._redis.enqueue_job(
-                delivery.job_name,
-                str(delivery.run_id),
-                _job_id=delivery.job_id,
-                _defer_until=delivery.available_at,
-            )
-        except (RedisError, OSError, TimeoutError) as error:
-            raise QueueUnavailableError(f"Redis did not take the run: {error}") from error
+        if not deliveries:
+            return
+        jobs = {d.job_id: (d.job_name, (str(d.run_id),)) for d in deliveries}
+        with _reached("Redis did not take the runs"):
+            await self._jobs.write(jobs)
 
     async def absent(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Those that no worker will come upon: not queued, or stuck in arq's own claim.
+        """Those that no worker will come upon soon: not queued, hidden, or stuck in a claim.
 
-        Asked about runs that are still to be claimed: one that arq marks as in progress while
-        its row is queued was lost between arq's claim and ours.
+        Asked about runs that are due and still to be claimed: one that is marked as in progress
+        while its row is queued was lost between the worker's claim of the job and its claim of
+        the run. One that is due in the future is hidden: the server's clock was set back.
 
         Raises:
             QueueUnavailableError: Redis did not answer.
         """
-        if not deliveries:
-            return []
+        absent: list[Delivery] = []
+        for start in range(0, len(deliveries), _BATCH):
+            absent += await self._absent(deliveries[start : start + _BATCH])
+        return absent
+
+    async def _absent(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         job_ids = [delivery.job_id for delivery in deliveries]
-        try:
+        with _reached("Redis did not answer"):
             async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.time()
                 pipe.zmscore(default_queue_name, job_ids)
-                for job_id in job_ids:
-                    pipe.exists(in_progress_key_prefix + job_id)
-                scores, *claimed = await pipe.execute()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise QueueUnavailableError(f"Redis did not answer: {error}") from error
+                pipe.mget([in_progress_key_prefix + job_id for job_id in job_ids])
+                (seconds, _), scores, claims = await pipe.execute()
+        latest = seconds * 1_000 + _HIDDEN_MS
         return [
             delivery
-            for delivery, score, stuck in zip(deliveries, scores, claimed, strict=True)
-            if score is None or stuck
+            for delivery, score, claim in zip(deliveries, scores, claims, strict=True)
+            if score is None or score > latest or claim is not None
         ]
+
+    async def withdraw(self, *job_ids: str) -> None:
+        """Take jobs out of the queue, as far as Redis can be reached, for runs not to be run.
+
+        One that is left in it does no harm: the worker that takes it finds nothing to claim.
+        """
+        try:
+            with _reached("Redis did not answer"):
+                for start in range(0, len(job_ids), _BATCH):
+                    await self._withdraw(job_ids[start : start + _BATCH])
+        except QueueUnavailableError as error:
+            _log.warning("withdrawal_skipped", jobs=len(job_ids), error=error.message)
+
+    async def _withdraw(self, job_ids: Sequence[str]) -> None:
+        keys = [p + job_id for job_id in job_ids for p in (job_key_prefix, retry_key_prefix)]
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zrem(default_queue_name, *job_ids)
+            pipe.delete(*keys)
+            await pipe.execute()
 
     async def ping(self) -> None:
         """Ask whether Redis answers.
@@ -167,11 +253,18 @@ class RunQueue:
         Raises:
             QueueUnavailableError: it does not.
         """
-        try:
+        with _reached("Redis did not answer"):
             await self._redis.ping()
-        except (RedisError, OSError, TimeoutError) as error:
-            raise QueueUnavailableError(f"Redis did not answer: {error}") from error
 
     async def close(self) -> None:
         """Close every connection."""
         await self._redis.aclose(close_connection_pool=True)
+
+
+@contextmanager
+def _reached(what_failed: str) -> Iterator[None]:
+    """Turn everything that an unreachable Redis raises into one error."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise QueueUnavailableError(f"{what_failed}: {error}") from error

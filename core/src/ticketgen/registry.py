@@ -81,6 +81,10 @@ class Registry:
             value for plugin in self.active for value in plugin.provides if isinstance(value, kind)
         )
 
+    def version_of(self, plugin: str) -> str:
+        """The version of the distribution that brings an active plugin; empty if none does."""
+        return next((found.version for found in self.plugins if found.name == plugin), "")
+
     def task(self, task_type: str) -> RegisteredTask:
         """The task of that name.
 

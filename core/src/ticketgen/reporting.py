@@ -14,7 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ticketgen.background import end_tasks
 from ticketgen.database import SessionFactory
-from ticketgen.domain.task_runs import RunState, StaleAttemptError, TaskRun
+from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.domain.transitions import StaleAttemptError
 from ticketgen.progress import Publisher, publish_progress
 from ticketgen.storable import storable, storable_text
 

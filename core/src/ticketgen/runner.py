@@ -8,9 +8,8 @@ been overtaken finds nothing to settle.
 from __future__ import annotations
 
 import asyncio
-import random
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,82 +18,95 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.background import end_tasks
-from ticketgen.context import RunIdentity, StartedRun, TaskContext
-from ticketgen.database import SessionFactory, passes_by_itself
-from ticketgen.diagnosis import diagnose, timed_out, unreadable_payload
-from ticketgen.domain import failures, sessions, task_runs
-from ticketgen.domain.task_runs import StaleAttemptError, TaskRun
-from ticketgen.errors import ErrorCategory, NotFoundError, TemporaryError, TicketgenError
-from ticketgen.plugin import RetryPolicy
-from ticketgen.progress import Publisher, publish_completion, publish_error
-from ticketgen.queue import Delivery, RunQueue
-from ticketgen.registry import RegisteredTask, Registry
+from ticketgen.context import StartedRun, TaskContext
+from ticketgen.database import passes_by_itself
+from ticketgen.diagnosis import diagnose, timed_out
+from ticketgen.domain import task_runs, transitions
+from ticketgen.domain.redelivery import UNREADABLE
+from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.domain.transitions import POISON_BOUND, StaleAttemptError
+from ticketgen.errors import NotFoundError
+from ticketgen.hands import Hands, HeldRun, StopReason
+from ticketgen.registry import RegisteredTask
 from ticketgen.reporting import ProgressReporter
-from ticketgen.settings import Settings
-from ticketgen.starting import deliver, delivery_of, unit_of_work
+from ticketgen.runtime import Runtime
+from ticketgen.settling import (
+    Cancelled,
+    Completed,
+    Failed,
+    HandedBack,
+    Outcome,
+    Parked,
+    identity_of,
+)
+from ticketgen.solitude import Solitude
 from ticketgen.storable import storable
 
-__all__ = ["Runner", "retry_delay"]
+__all__ = ["Runner"]
 
 _log = structlog.get_logger(__name__)
 
+_UNWIND_SECONDS = 10.0
+"""So long a handler that was told to stop may take for its `finally` blocks."""
 
-@dataclass(frozen=True, kw_only=True)
-class _Done:
-    summary: dict[str, Any]
+_ASK_AGAIN_SECONDS = 3.0
+"""A cancellation can get lost (see `background.py`); one that is asked again at once would break
+off the `finally` block that the first one began."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Failed:
-    error: TicketgenError
-
-
-@dataclass(frozen=True, kw_only=True)
-class _HandedBack:
-    pass
-
-
-_Outcome = _Done | _Failed | _HandedBack
+_SETTLE_AGAIN_SECONDS = (0.2, 5.0)
+"""First and longest pause between two tries to settle while the database is away."""
 
 
 class Runner:
     """Runs runs; every worker process has one."""
 
-    def __init__(
-        self,
-        *,
-        registry: Registry,
-        session_factory: SessionFactory,
-        queue: RunQueue,
-        publisher: Publisher,
-        settings: Settings,
-        worker_id: UUID,
-        randomness: random.Random | None = None,
-    ) -> None:
-        self._registry = registry
-        self._session_factory = session_factory
-        self._queue = queue
-        self._publisher = publisher
-        self._settings = settings
+    def __init__(self, runtime: Runtime, *, worker_id: UUID, worker: str = "") -> None:
+        self._runtime = runtime
+        self._registry = runtime.registry
+        self._session_factory = runtime.session_factory
+        self._settings = runtime.settings
+        self._settler = runtime.settler
+        self._solitude = Solitude()
+        self._waiting: set[UUID] = set()
+        self._abandoned: set[asyncio.Task[Outcome]] = set()
         self.worker_id = worker_id
-        self._random = randomness or random.Random()  # noqa: S311 - jitter, not a secret
-        self.running: set[UUID] = set()
-        """The runs in hand."""
+        self.worker = worker
+        """What people know the process by: `host:pid`."""
+        self.hands = Hands()
+        """The runs at work here."""
+
+    def may_take(self) -> int | None:
+        """How many more runs may be taken: none while one is, or waits to be, alone; else any."""
+        return 0 if self._solitude.is_wanted else None
 
     async def run(self, run_id: UUID) -> None:
         """Claim the run, work, settle; does nothing if there is nothing to claim.
 
         Cancelling this coroutine hands the run back to the queue without spending a try.
         """
-        run = await self._claim(run_id)
-        if run is None:
-            _log.info("run_not_claimable", run=str(run_id))
-            return
+        if run_id in self._waiting:
+            return  # a second delivery of one that waits to be alone
+        self._waiting.add(run_id)
+        try:
+            async with self._solitude.beside_others():
+                if await self._run(run_id, alone=False):
+                    return
+            if await self._is_suspect(run_id):
+                async with self._solitude.alone():
+                    await self._run(run_id, alone=True)
+        finally:
+            self._waiting.discard(run_id)
+
+    async def _run(self, run_id: UUID, *, alone: bool) -> bool:
+        """Do it all for one run; False if there was nothing to claim."""
+        held = await self._claim(run_id, alone=alone)
+        if held is None:
+            _log.debug("run_not_claimable", run=str(run_id))
+            return False
+        run = held.run
         registered = self._registry.task(run.task_type)
-        self.running.add(run.id)
         with structlog.contextvars.bound_contextvars(
             plugin=registered.plugin.name,
             task=run.task_type,
@@ -103,63 +115,113 @@ class Runner:
             attempt=run.attempt,
         ):
             try:
-                outcome = await self._work(run, registered)
-                await self._settle_surely(run, registered, outcome)
+                outcome, shutdown = await self._work(held, registered)
+                await self._settle_surely(run, outcome, shutdown=shutdown)
             except StaleAttemptError:
                 _log.warning("attempt_overtaken")
             finally:
-                self.running.discard(run.id)
+                self.hands.drop(held)
+        return True
 
-    async def _claim(self, run_id: UUID) -> TaskRun | None:
+    async def _claim(self, run_id: UUID, *, alone: bool) -> HeldRun | None:
+        """Claim the run and take it in hand, before anybody could miss its renewal."""
+        begun = time.monotonic()
         async with self._session_factory() as db:
-            run = await task_runs.claim_run(db, run_id, worker_id=self.worker_id)
-            if run is not None and run.task_type not in self._registry.tasks:
+            run = await transitions.claim_run(
+                db,
+                run_id,
+                worker_id=self.worker_id,
+                worker=self.worker,
+                lease=self._settings.lease,
+                alone=alone,
+            )
+            if run is None:
+                return None
+            if run.task_type not in self._registry.tasks:
                 # Not committed: it stays queued for a worker that has the plugin.
                 _log.error("run_of_unknown_task", run=str(run_id), task=run.task_type)
                 return None
-            await db.commit()
-        return run
+            held = HeldRun(run, claimed_at=begun, time_limit=self._limit(run))
+            self.hands.take(held)
+            try:
+                await db.commit()
+            except BaseException:
+                self.hands.drop(held)
+                raise
+        return held
 
-    async def _work(self, run: TaskRun, registered: RegisteredTask) -> _Outcome:
-        """Run the handler under its time limit; every way it can end becomes an outcome."""
-        task = registered.task
-        _log.info("run_began", tries=run.tries)
-        limit = task.timeout or self._settings.job_timeout
-        reporter = ProgressReporter(run, self._publisher, self._session_factory)
-        clock = asyncio.timeout(limit.total_seconds())
+    def _limit(self, run: TaskRun) -> timedelta:
+        return self._registry.task(run.task_type).task.timeout or self._settings.job_timeout
+
+    async def _is_suspect(self, run_id: UUID) -> bool:
+        """Whether the run was refused only because its next death would prove it poison."""
+        async with self._session_factory() as db:
+            try:
+                run = await task_runs.get_run(db, run_id)
+            except NotFoundError:
+                return False
+            return run.state is RunState.QUEUED and run.rescues >= POISON_BOUND - 1
+
+    async def _work(self, held: HeldRun, registered: RegisteredTask) -> tuple[Outcome, bool]:
+        """Run the handler until it ends or has to stop; the outcome, and whether we shut down."""
+        _log.info("run_began", tries=held.run.tries)
+        handler = asyncio.create_task(
+            self._handle(held.run, registered), name=f"handler:{held.run.task_type}"
+        )
+        limit = self._limit(held.run)
+        first: set[asyncio.Future[Any]] = {handler, held.stopped}
+        told: Outcome | None = None
+        shutdown = False
         try:
-            async with clock, reporter.running():
-                payload = _payload(run, registered)
+            await asyncio.wait(
+                first, timeout=limit.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+        except asyncio.CancelledError:
+            told, shutdown = HandedBack(), True
+        if not handler.done():
+            told = told or _told(held, limit)
+            _log.info("handler_told_to_stop", because=type(told).__name__)
+            shutdown = await self._stop(handler) or shutdown
+        return _outcome(handler, told), shutdown
+
+    async def _handle(self, run: TaskRun, registered: RegisteredTask) -> Outcome:
+        """What the handler makes of it; raises only if it is overtaken or cancelled."""
+        try:
+            payload = registered.task.payload.model_validate(run.payload)
+        except ValidationError as error:
+            return Parked(reason=self._unreadable(registered, error))
+        reporter = ProgressReporter(run, self._runtime.publisher, self._session_factory)
+        try:
+            async with reporter.running():
                 context = self._context(run, registered, reporter)
-                return _Done(summary=_summary(await task.handler(context, payload)))
+                return Completed(summary=_summary(await registered.task.handler(context, payload)))
         except StaleAttemptError:
             raise
-        except (Exception, SystemExit, asyncio.CancelledError) as error:
-            if clock.expired():
-                return _Failed(error=timed_out(limit))
-            if _is_being_cancelled():
-                return _HandedBack()
-            return _Failed(error=diagnose(error))
+        except (Exception, SystemExit) as error:
+            return Failed(error=diagnose(error))
+
+    def _unreadable(self, registered: RegisteredTask, error: ValidationError) -> dict[str, Any]:
+        name = registered.plugin.name
+        version = self._registry.version_of(name)
+        _log.error("payload_unreadable", version=version, error=str(error))
+        return {
+            "code": UNREADABLE,
+            "message": f"{name} {version} cannot read the stored payload "
+            f"({_first_problem(error)}); a worker with another version may.",
+            "version": version,
+        }
 
     def _context(
         self, run: TaskRun, registered: RegisteredTask, reporter: ProgressReporter
     ) -> TaskContext:
         async def start(task_type: str, **arguments: Any) -> StartedRun:
-            async with unit_of_work(self._session_factory, self._registry, self._queue) as work:
+            async with self._runtime.unit_of_work() as work:
                 started = await work.start(task_type, **arguments)
-                await task_runs.hold_attempt(work.db, run.id, run.attempt)
+                await transitions.hold_attempt(work.db, run.id, run.attempt)
             return started
 
         return TaskContext(
-            run=RunIdentity(
-                id=run.id,
-                task_type=run.task_type,
-                session_id=run.session_id,
-                lineage_id=run.lineage_id,
-                requested_by=run.requested_by,
-                attempt=run.attempt,
-                tries=run.tries,
-            ),
+            run=identity_of(run),
             settings=registered.settings,
             contributions=self._registry,
             hooks=self._registry.hooks,
@@ -168,191 +230,95 @@ class Runner:
             start=start,
         )
 
-    async def _settle_surely(
-        self, run: TaskRun, registered: RegisteredTask, outcome: _Outcome
-    ) -> None:
+    async def _stop(self, handler: asyncio.Task[Outcome]) -> bool:
+        """Cancel the handler and wait for its end, for a while; whether we shut down meanwhile.
+
+        One that will not end is left behind: what it still writes is refused.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _UNWIND_SECONDS
+        shutdown = False
+        while not handler.done() and loop.time() < until:
+            handler.cancel()
+            again = min(loop.time() + _ASK_AGAIN_SECONDS, until)
+            while not handler.done() and (left := again - loop.time()) > 0:
+                try:
+                    await asyncio.wait({handler}, timeout=left)
+                except asyncio.CancelledError:
+                    shutdown = True
+        if not handler.done():
+            _log.error("handler_will_not_end", waited_seconds=_UNWIND_SECONDS)
+            self._abandoned.add(handler)
+            handler.add_done_callback(self._abandoned.discard)
+        return shutdown
+
+    async def _settle_surely(self, run: TaskRun, outcome: Outcome, *, shutdown: bool) -> None:
         """Settle, again and again until the database has it.
 
         A shutdown does not cut it short at once, but after the grace: with the database away
         the run is then left to the reconciler, like any run of a worker that died.
         """
-        cancelled = isinstance(outcome, _HandedBack)
-        settling = asyncio.create_task(self._settle_with_patience(run, registered, outcome))
+        settling = asyncio.create_task(self._settle_with_patience(run, outcome))
         grace = self._settings.shutdown_grace.total_seconds()
         while not settling.done():
             try:
-                _, pending = await asyncio.wait({settling}, timeout=grace if cancelled else None)
+                _, pending = await asyncio.wait({settling}, timeout=grace if shutdown else None)
             except asyncio.CancelledError:
-                cancelled = True
+                shutdown = True
             else:
                 if pending:
                     await end_tasks(settling)
         if not settling.cancelled():
             settling.result()
-        if cancelled:
+        if shutdown:
             raise asyncio.CancelledError
 
-    async def _settle_with_patience(
-        self, run: TaskRun, registered: RegisteredTask, outcome: _Outcome
-    ) -> None:
-        delay = 0.2
+    async def _settle_with_patience(self, run: TaskRun, outcome: Outcome) -> None:
+        delay, longest = _SETTLE_AGAIN_SECONDS
         refused = False
         while True:
             try:
-                await self._settle(run, registered, outcome)
+                await self._settler.settle(run, outcome)
             except (DBAPIError, PoolTimeoutError, OSError) as error:
                 if passes_by_itself(error):
                     _log.warning("settle_postponed", error=str(error), retry_in=delay)
                     await asyncio.sleep(delay)
-                    delay = min(delay * 2, 5.0)
+                    delay = min(delay * 2, longest)
                 elif refused:
                     raise
                 else:
                     _log.exception("settle_refused")
-                    refused, outcome = True, _Failed(error=diagnose(error))
+                    refused, outcome = True, Failed(error=diagnose(error))
             else:
                 return
 
-    async def _settle(self, run: TaskRun, registered: RegisteredTask, outcome: _Outcome) -> None:
-        if isinstance(outcome, _Done):
-            await self._complete(run, registered, outcome.summary)
-        elif isinstance(outcome, _HandedBack):
-            await self._hand_back(run)
-        elif self._may_retry(run, registered.task.retry, outcome.error):
-            await self._retry(run, registered, outcome.error)
-        else:
-            await self._fail(run, registered, outcome.error)
 
-    async def _complete(
-        self, run: TaskRun, registered: RegisteredTask, summary: dict[str, Any]
-    ) -> None:
-        stages = registered.task.stages
-        async with self._session_factory() as db:
-            await _move_stage(db, run, stages.on_success if stages else None)
-            settled = await task_runs.complete_run(db, run.id, run.attempt, result_summary=summary)
-            await db.commit()
-        _log.info("run_completed")
-        await publish_completion(self._publisher, settled)
-
-    async def _fail(self, run: TaskRun, registered: RegisteredTask, error: TicketgenError) -> None:
-        stages = registered.task.stages
-        async with self._session_factory() as db:
-            await _move_stage(db, run, stages.on_failure if stages else None)
-            problem = await _recorded(db, run, error, severity="blocking")
-            settled = await task_runs.fail_run(db, run.id, run.attempt, error=problem)
-            await db.commit()
-        _log.error(
-            "run_failed", code=error.code, error=error.message, details=error.technical_details
-        )
-        await publish_error(self._publisher, settled)
-
-    async def _retry(self, run: TaskRun, registered: RegisteredTask, error: TicketgenError) -> None:
-        policy = registered.task.retry
-        delay = retry_delay(
-            policy, self._settings, tries=run.tries, error=error, randomness=self._random
-        )
-        async with self._session_factory() as db:
-            problem = await _recorded(db, run, error, severity="transient")
-            queued = await task_runs.requeue_run(
-                db, run.id, run.attempt, delay=delay, spend_try=True, error=problem
-            )
-            await db.commit()
-        _log.warning("run_retried", code=error.code, delay_seconds=delay.total_seconds())
-        again = delivery_of(queued, registered.task)
-        await deliver(
-            self._queue,
-            (
-                Delivery(
-                    run_id=again.run_id,
-                    task_type=again.task_type,
-                    delivery=again.delivery,
-                    job_name=again.job_name,
-                    available_at=queued.available_at,
-                ),
-            ),
-        )
-
-    async def _hand_back(self, run: TaskRun) -> None:
-        async with self._session_factory() as db:
-            queued = await task_runs.requeue_run(
-                db, run.id, run.attempt, delay=timedelta(0), spend_try=False
-            )
-            await db.commit()
-        _log.info("run_handed_back")
-        await deliver(self._queue, (delivery_of(queued, self._registry.task(run.task_type).task),))
-
-    @staticmethod
-    def _may_retry(run: TaskRun, policy: RetryPolicy, error: TicketgenError) -> bool:
-        return error.category is ErrorCategory.TEMPORARY and run.tries < policy.max_tries
+def _told(held: HeldRun, limit: timedelta) -> Outcome:
+    """What a handler that does not end by itself comes to: by whom, or what, it was stopped."""
+    if not held.stopped.done():
+        return Failed(error=timed_out(limit))
+    return Cancelled() if held.stopped.result() is StopReason.CANCEL else HandedBack()
 
 
-def retry_delay(
-    policy: RetryPolicy,
-    settings: Settings,
-    *,
-    tries: int,
-    error: TicketgenError,
-    randomness: random.Random,
-) -> timedelta:
-    """How long to wait before the next try: full jitter under an exponential ceiling.
+def _outcome(handler: asyncio.Task[Outcome], told: Outcome | None) -> Outcome:
+    """What came of the handler: a result counts, even one that came after it was told to stop.
 
-    Never less than the error's `retry_after`. `tries` counts the tries so far, from 1.
+    Raises:
+        StaleAttemptError: it found that the attempt counts no more.
     """
-    base = policy.base if policy.base is not None else settings.retry_delay
-    limit = policy.limit if policy.limit is not None else settings.retry_delay_limit
-    ceiling = min(limit, base * float(2 ** min(tries - 1, 20)))
-    delay = ceiling * randomness.random()
-    asked = error.retry_after if isinstance(error, TemporaryError) else None
-    return max(delay, asked) if asked is not None else delay
+    if not handler.done() or handler.cancelled():
+        return told or Failed(error=diagnose(asyncio.CancelledError()))
+    outcome = handler.result()
+    return outcome if told is None or isinstance(outcome, Completed | Parked) else told
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field}: {first['msg']}" if field else str(first["msg"])
 
 
 def _summary(returned: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
     plain = returned.model_dump(mode="json") if isinstance(returned, BaseModel) else dict(returned)
     summary: dict[str, Any] = storable(plain)
     return summary
-
-
-def _payload(run: TaskRun, registered: RegisteredTask) -> BaseModel:
-    model: type[BaseModel] = registered.task.payload
-    try:
-        return model.model_validate(run.payload)
-    except ValidationError as error:
-        raise unreadable_payload(error) from error
-
-
-def _is_being_cancelled() -> bool:
-    """Whether somebody cancelled this attempt; a handler may also await what was cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-async def _move_stage(db: AsyncSession, run: TaskRun, stage: sessions.Stage | None) -> None:
-    """Move the run's session; its row is locked before the run's, as a start does it."""
-    if run.session_id is None or stage is None:
-        return
-    try:
-        session = await sessions.lock_session(db, run.session_id)
-    except NotFoundError as error:
-        raise StaleAttemptError(f"The session of run {run.id} was deleted.") from error
-    session.stage = stage
-
-
-async def _recorded(
-    db: AsyncSession, run: TaskRun, error: TicketgenError, *, severity: str
-) -> dict[str, Any]:
-    failure = await failures.record_failure(
-        db,
-        error,
-        operation_stage=run.task_type,
-        severity=severity,
-        session_id=run.session_id,
-        task_id=run.id,
-        attempt=run.attempt,
-    )
-    return {
-        "error_id": str(failure.id),
-        "error_category": str(error.category),
-        "code": failure.code,
-        "user_message": failure.user_message,
-        "recovery_actions": failure.recovery_actions,
-    }

@@ -16,6 +16,7 @@ from ticketgen.progress import Publisher
 from ticketgen.queue import RunQueue, connect_redis
 from ticketgen.registry import Registry, load_registry
 from ticketgen.settings import Settings
+from ticketgen.settling import Settler
 from ticketgen.starting import UnitOfWork, unit_of_work
 
 __all__ = ["Runtime", "build_runtime", "open_runtime"]
@@ -40,20 +41,27 @@ class Runtime:
         await self.queue.close()
         await self.engine.dispose()
 
+    @property
+    def settler(self) -> Settler:
+        """Ends attempts, whoever asks for it."""
+        return Settler(
+            registry=self.registry,
+            session_factory=self.session_factory,
+            queue=self.queue,
+            publisher=self.publisher,
+            settings=self.settings,
+        )
+
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A transaction that delivers the runs started in it after its commit."""
-        return unit_of_work(self.session_factory, self.registry, self.queue)
+        """A transaction after whose commit the queue hears of the runs started in it."""
+        return unit_of_work(self.session_factory, self.registry, self.queue, self.publisher)
 
     def reconciling(self) -> AbstractAsyncContextManager[None]:
         """Keep rows and queue together while the block runs."""
-        reconciler = Reconciler(
-            session_factory=self.session_factory,
-            queue=self.queue,
-            registry=self.registry,
-            settings=self.settings,
-        )
         return repeating(
-            reconciler.reconcile, every=self.settings.reconcile_interval, name="reconciler"
+            Reconciler(settler=self.settler).reconcile,
+            every=self.settings.reconcile_interval,
+            name="reconciler",
         )
 
 

@@ -95,15 +95,39 @@ class Settings(BaseSettings):
     retry_delay_limit: Duration = Field(
         default=timedelta(minutes=10), description="Highest upper bound of that delay."
     )
+    retry_after_limit: Duration = Field(
+        default=timedelta(hours=1),
+        description="Longest delay another system may ask for (`Retry-After`).",
+    )
+    lease: Duration = Field(
+        default=timedelta(seconds=20),
+        description="How long a worker holds a run without saying so again; then it is rescued.",
+    )
+    lease_renewal: Duration = Field(
+        default=timedelta(seconds=5), description="How often a worker renews its leases."
+    )
+    lease_patience: Duration = Field(
+        default=timedelta(seconds=15),
+        description="A worker that cannot renew for so long stops its runs and gives them back.",
+    )
     heartbeat_interval: Duration = Field(
         default=timedelta(seconds=10), description="How often a worker process says it lives."
     )
     heartbeat_expiry: Duration = Field(
         default=timedelta(seconds=30),
-        description="Silence after which a worker counts as dead and its runs are queued again.",
+        description="Silence after which a worker is no longer listed as alive.",
     )
     reconcile_interval: Duration = Field(
-        default=timedelta(seconds=2), description="Pause between two looks for undelivered runs."
+        default=timedelta(seconds=2),
+        description="Pause between two looks for runs that are lost, undelivered or parked.",
+    )
+    cancel_interval: Duration = Field(
+        default=timedelta(seconds=1),
+        description="How often a worker asks whether one of its runs is to be cancelled.",
+    )
+    park_after: Duration = Field(
+        default=timedelta(seconds=60),
+        description="A run that no live worker could take for so long is parked.",
     )
     shutdown_grace: Duration = Field(
         default=timedelta(seconds=5),
@@ -153,10 +177,14 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
-    def _heartbeats_fit(self) -> Self:
-        """A worker must be able to miss a beat before it counts as dead."""
+    def _intervals_fit(self) -> Self:
+        """A worker must be able to miss a beat, and must stop a run before it is taken away."""
         if self.heartbeat_expiry < 2 * self.heartbeat_interval:
             raise ValueError("heartbeat_expiry must be at least twice heartbeat_interval")
+        if not 2 * self.lease_renewal <= self.lease_patience < self.lease:
+            raise ValueError(
+                "lease_patience must be at least twice lease_renewal, and shorter than lease"
+            )
         return self
 
 

@@ -1,4 +1,4 @@
-"""One unit of work: a transaction, the runs started in it, and their delivery after the commit.
+"""One unit of work: a transaction, the runs started or ended in it, and telling of them after.
 
 The row is the outbox. A start is stored together with the change it belongs to; only when that
 is committed is the queue told. If the queue cannot be told, the run is there all the same, and
@@ -12,24 +12,35 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid4
 
 from ticketgen.context import StartContext, StartedRun
 from ticketgen.database import SessionFactory, connected_session
-from ticketgen.domain import audit, sessions, task_runs
+from ticketgen.delivering import deliver
+from ticketgen.domain import audit, sessions, task_runs, transitions
 from ticketgen.domain.sessions import WorkSession
+from ticketgen.domain.task_runs import Retry, RunState, TaskRun
 from ticketgen.domain.users import User
 from ticketgen.errors import ConflictError, InvalidInputError
 from ticketgen.plugin import Exclusivity, Subject, Task
-from ticketgen.queue import Delivery, QueueUnavailableError, RunQueue
+from ticketgen.progress import Publisher
+from ticketgen.queue import RunQueue
 from ticketgen.registry import RegisteredTask, Registry
+from ticketgen.settling import announce, discard_results, move_stage
 
-__all__ = ["TaskConflictError", "UnitOfWork", "deliver", "delivery_of", "unit_of_work"]
+__all__ = [
+    "MAX_RETRIES",
+    "NotCancellableError",
+    "NotRetryableError",
+    "TaskConflictError",
+    "UnitOfWork",
+    "unit_of_work",
+]
 
-_log = structlog.get_logger(__name__)
+MAX_RETRIES = 3
+"""So often a run may be tried again by hand; automatic tries are counted apart."""
 
 
 class TaskConflictError(ConflictError):
@@ -38,18 +49,36 @@ class TaskConflictError(ConflictError):
     code = "task_conflict"
 
 
+class NotRetryableError(ConflictError):
+    """The run cannot be tried again."""
+
+    code = "not_retryable"
+
+
+class NotCancellableError(ConflictError):
+    """The run has ended already."""
+
+    code = "not_cancellable"
+
+
 class UnitOfWork:
     """A `Starter` bound to one transaction; whoever opened the unit commits it."""
 
     def __init__(self, db: AsyncSession, registry: Registry) -> None:
         self.db = db
         self._registry = registry
-        self._started: list[Delivery] = []
+        self._started: list[TaskRun] = []
+        self._ended: list[TaskRun] = []
 
     @property
-    def started(self) -> tuple[Delivery, ...]:
+    def started(self) -> tuple[TaskRun, ...]:
         """What has to be delivered once the transaction is committed."""
         return tuple(self._started)
+
+    @property
+    def ended(self) -> tuple[TaskRun, ...]:
+        """What has to be announced once the transaction is committed."""
+        return tuple(self._ended)
 
     async def start(
         self,
@@ -66,7 +95,126 @@ class UnitOfWork:
             ConflictError: the session's stage, or another task at work, does not allow it.
             TicketgenError: what the task's own `prepare` refuses.
         """
-        registered = self._registry.task(task_type)
+        return await self._start(
+            self._registry.task(task_type), session_id=session_id, request=request, user=user
+        )
+
+    async def retry(self, run_id: UUID, *, user: User | None = None) -> StartedRun:
+        """Try a failed or cancelled run again: a new run of its lineage, asked for the same.
+
+        What is done by its steps is not done again; gates and checks are asked anew.
+
+        Raises:
+            NotFoundError: there is no such run, or no installed plugin offers its task.
+            ConflictError: it may not be tried again, now or any more.
+            TicketgenError: what the task's own `prepare` refuses.
+        """
+        run = await task_runs.get_run(self.db, run_id)
+        registered = self._registry.task(run.task_type)
+        await self._subject(registered.task, run.session_id)
+        run = await task_runs.get_run(self.db, run_id)
+        retry = await self._retry_of(run, registered.task)
+        request = _readable(registered.task, run.request)
+        return await self._start(
+            registered, session_id=run.session_id, request=request, user=user, retry=retry
+        )
+
+    async def _retry_of(self, run: TaskRun, task: Task[Any, Any]) -> Retry:
+        if run.state not in {RunState.FAILED, RunState.CANCELLED}:
+            raise NotRetryableError(
+                f"The run is {run.status}; only failed and cancelled runs can be tried again.",
+                recovery_actions=["Start the task anew instead."]
+                if run.state is RunState.COMPLETED
+                else ["Wait until it has ended, or cancel it."],
+            )
+        newest = await task_runs.newest_of_lineage(self.db, run.lineage_id)
+        if run.session_id is not None and task.exclusivity is Exclusivity.SUBJECT:
+            newest = (
+                await task_runs.latest_run(
+                    self.db, session_id=run.session_id, task_type=run.task_type
+                )
+                or newest
+            )
+        if newest.id != run.id:
+            raise NotRetryableError(
+                f"A newer run has taken its place: {newest.id}.",
+                recovery_actions=["Look at that one."],
+                technical_details={"task_id": str(newest.id)},
+            )
+        if run.retry_count >= MAX_RETRIES:
+            raise NotRetryableError(
+                f"It was tried again {MAX_RETRIES} times already.",
+                recovery_actions=["Start the task anew; what its steps had done is done again."],
+            )
+        return Retry(of=run.id, lineage_id=run.lineage_id, count=run.retry_count + 1)
+
+    async def cancel(self, run_id: UUID, *, user: User | None = None) -> TaskRun:
+        """Cancel a run that waits at once, and ask one at work to stop; asking twice is no error.
+
+        Raises:
+            NotFoundError: there is no such run.
+            NotCancellableError: it has completed or failed.
+        """
+        run = await task_runs.get_run(self.db, run_id)
+        registered = self._registry.tasks.get(run.task_type)
+        task = registered.task if registered else None
+        if run.session_id is not None:
+            await sessions.lock_session(self.db, run.session_id)
+        locked = await task_runs.lock_run(self.db, run_id)
+        if locked is None or locked.state is RunState.CANCELLED:
+            return locked or run
+        if locked.is_settled:
+            raise NotCancellableError(
+                f"The run has {locked.status} already.",
+                recovery_actions=["See it with GET /api/runs/{task_id}."],
+            )
+        if locked.state is RunState.RUNNING:
+            await transitions.request_cancel(self.db, run_id)
+        else:
+            await move_stage(
+                self.db, locked, task.stages.on_cancel if task and task.stages else None
+            )
+            await discard_results(self.db, locked, task)
+            cancelled = await transitions.cancel_waiting_run(self.db, run_id)
+            self._ended += [cancelled] if cancelled else []
+        self._record("run.cancelled", locked, user)
+        await self.db.flush()
+        return await task_runs.get_run(self.db, run_id)
+
+    async def resume(self, run_id: UUID, *, user: User | None = None) -> TaskRun:
+        """Queue a parked run again now, without waiting for a worker that offers it.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it is not parked.
+        """
+        resumed = await transitions.resume_runs(self.db, [run_id])
+        if not resumed:
+            run = await task_runs.get_run(self.db, run_id)
+            raise ConflictError(f"The run is not parked; it is {run.state}.")
+        self._started += resumed
+        self._record("run.resumed", resumed[0], user)
+        return resumed[0]
+
+    def _record(self, action: str, run: TaskRun, user: User | None) -> None:
+        audit.record(
+            self.db,
+            action,
+            actor_id=user.id if user else None,
+            session_id=run.session_id,
+            subject=run.id,
+            details={"task_type": run.task_type},
+        )
+
+    async def _start(
+        self,
+        registered: RegisteredTask,
+        *,
+        session_id: UUID | None,
+        request: BaseModel | None,
+        user: User | None,
+        retry: Retry | None = None,
+    ) -> StartedRun:
         task = registered.task
         session = await self._subject(task, session_id)
         running = await self._already_running(task, session)
@@ -74,6 +222,7 @@ class UnitOfWork:
             return StartedRun(run=running, existing=True)
         if session is not None:
             await self._allow(task, session)
+        validated = _validated(task, request)
         context = StartContext(
             db=self.db,
             session=session,
@@ -83,10 +232,20 @@ class UnitOfWork:
             hooks=self._registry.hooks,
         )
         try:
-            payload = await task.prepare(context, _validated(task, request))
+            payload = await task.prepare(context, validated)
         except SystemExit as error:
             raise RuntimeError(f"prepare of {task.name!r} tried to end the process") from error
-        return await self._store(registered, session, payload, user)
+        new = task_runs.NewRun(
+            task_type=task.name,
+            payload=_as_json(payload),
+            request=_as_json(validated),
+            exclusivity_key=_exclusivity_key(task, session_id),
+            session_id=session_id,
+            requested_by=user.id if user else None,
+            conflict_group=task.conflict_group,
+            retry=retry,
+        )
+        return await self._store(task, session, new, user)
 
     async def _subject(self, task: Task[Any, Any], session_id: UUID | None) -> WorkSession | None:
         if task.subject is Subject.NONE:
@@ -99,7 +258,7 @@ class UnitOfWork:
 
     async def _already_running(
         self, task: Task[Any, Any], session: WorkSession | None
-    ) -> task_runs.TaskRun | None:
+    ) -> TaskRun | None:
         if session is None or task.exclusivity is not Exclusivity.SUBJECT:
             return None
         latest = await task_runs.latest_run(self.db, session_id=session.id, task_type=task.name)
@@ -124,25 +283,13 @@ class UnitOfWork:
 
     async def _store(
         self,
-        registered: RegisteredTask,
+        task: Task[Any, Any],
         session: WorkSession | None,
-        payload: BaseModel,
+        new: task_runs.NewRun,
         user: User | None,
     ) -> StartedRun:
-        task = registered.task
-        session_id = session.id if session else None
-        run, existing = await task_runs.insert_run(
-            self.db,
-            task_runs.NewRun(
-                task_type=task.name,
-                payload=_as_json(payload),
-                exclusivity_key=_exclusivity_key(task, session_id),
-                session_id=session_id,
-                requested_by=user.id if user else None,
-                conflict_group=task.conflict_group,
-            ),
-        )
-        if existing and run.session_id != session_id:
+        run, existing = await task_runs.insert_run(self.db, new)
+        if existing and run.session_id != new.session_id:
             raise TaskConflictError(
                 f"`{task.name}` is at work on another session, and runs once at a time.",
                 recovery_actions=["Wait until it has ended."],
@@ -153,24 +300,10 @@ class UnitOfWork:
             sessions.touch(session)
             if task.stages is not None and task.stages.on_start is not None:
                 session.stage = task.stages.on_start
-        audit.record(
-            self.db,
-            "run.started",
-            actor_id=user.id if user else None,
-            session_id=session_id,
-            subject=run.id,
-            details={"task_type": task.name},
-        )
+        self._record("run.retried" if new.retry else "run.started", run, user)
         await self.db.flush()
-        self._started.append(delivery_of(run, task))
+        self._started.append(run)
         return StartedRun(run=run, existing=False)
-
-
-def delivery_of(run: task_runs.TaskRun, task: Task[Any, Any]) -> Delivery:
-    """The push that a run's row asks for."""
-    return Delivery(
-        run_id=run.id, task_type=run.task_type, delivery=run.delivery, job_name=task.job_name
-    )
 
 
 def _as_json(payload: BaseModel) -> dict[str, Any]:
@@ -195,6 +328,18 @@ def _validated(task: Task[Any, Any], request: BaseModel | None) -> BaseModel:
         raise InvalidInputError(f"{task.name}: {field}: {first['msg']}") from None
 
 
+def _readable(task: Task[Any, Any], stored: dict[str, Any] | None) -> BaseModel:
+    """The request of an earlier run, as the installed plugin reads it."""
+    model: type[BaseModel] = task.request
+    try:
+        return model.model_validate(stored or {})
+    except ValidationError:
+        raise NotRetryableError(
+            "What the run was asked does not fit the installed version of its plugin.",
+            recovery_actions=["Start the task anew."],
+        ) from None
+
+
 def _exclusivity_key(task: Task[Any, Any], session_id: UUID | None) -> str:
     if task.exclusivity is Exclusivity.NONE:
         return f"{task.name}:{uuid4()}"
@@ -203,21 +348,11 @@ def _exclusivity_key(task: Task[Any, Any], session_id: UUID | None) -> str:
     return f"{task.name}:{session_id}"
 
 
-async def deliver(queue: RunQueue, deliveries: tuple[Delivery, ...]) -> None:
-    """Tell the queue, as far as it can be reached; what it misses is delivered later."""
-    for delivery in deliveries:
-        try:
-            await queue.push(delivery)
-        except QueueUnavailableError as error:
-            _log.warning("delivery_postponed", run=str(delivery.run_id), error=error.message)
-            return
-
-
 @asynccontextmanager
 async def unit_of_work(
-    session_factory: SessionFactory, registry: Registry, queue: RunQueue
+    session_factory: SessionFactory, registry: Registry, queue: RunQueue, publisher: Publisher
 ) -> AsyncIterator[UnitOfWork]:
-    """A transaction that commits when the block ends well, and then delivers what it started.
+    """A transaction that commits when the block ends well; then what it did is told.
 
     Raises:
         DatabaseUnavailableError: no connection to the database could be had.
@@ -226,4 +361,6 @@ async def unit_of_work(
         work = UnitOfWork(db, registry)
         yield work
         await db.commit()
-    await deliver(queue, work.started)
+    await deliver(queue, work.started, registry)
+    for run in work.ended:
+        await announce(run, publisher, session_factory)

@@ -7,7 +7,6 @@ own worker fails and deletes a job it does not know.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -16,23 +15,22 @@ from uuid import UUID
 
 import structlog
 from arq import Retry, cron, func
-from arq import Worker as ArqWorker
 from arq.cron import CronJob
 from arq.typing import WorkerCoroutine
 from arq.worker import Function
 from croniter import croniter
-from redis.exceptions import RedisError
 from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
+from ticketgen.arq_worker import Worker
 from ticketgen.attached import attached_settings
-from ticketgen.domain import schedule_fires
+from ticketgen.domain import schedules
 from ticketgen.errors import ConfigurationError, TemporaryError
-from ticketgen.maintenance import Heartbeat, repeating
+from ticketgen.leases import LeaseKeeper, WorkerIdentity
 from ticketgen.migrations import require_current_schema
 from ticketgen.plugin import Task
-from ticketgen.queue import deserialize_job, redis_settings, serialize_job
+from ticketgen.queue import connect_arq, deserialize_job, redis_settings, serialize_job
 from ticketgen.registry import RegisteredSchedule, Registry, load_registry
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime, open_runtime
@@ -48,50 +46,8 @@ _SETTLE_MARGIN = timedelta(minutes=2)
 _RETRY_TICK = timedelta(seconds=5)
 """Pause before a schedule that could not start its run tries again."""
 
-_REDIS_PAUSE_SECONDS = 0.5
-"""Between two looks at a Redis that does not answer."""
-
 _NEVER = 1_000_000
 """arq's tries: the runner counts them, a redelivery must never be refused."""
-
-
-class Worker(ArqWorker):
-    """An arq worker that leaves alone what it does not serve."""
-
-    def __init__(self, *args: Any, served: Collection[str] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._served = frozenset(served)
-
-    async def _poll_iteration(self) -> None:
-        """Look for jobs once; arq itself would end at the first look that Redis does not answer.
-
-        What runs goes on meanwhile: its row and its heartbeat do not need Redis.
-        """
-        try:
-            await super()._poll_iteration()
-        except (RedisError, OSError) as error:
-            _log.warning("queue_unreachable", error=str(error))
-            await asyncio.sleep(_REDIS_PAUSE_SECONDS)
-
-    async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Start those of the jobs whose task type, or schedule, this worker serves.
-
-        One at a time, because arq keeps the slot of a job that Redis failed it at: after as many
-        failures as there are slots it would never start anything again.
-        """
-        for job_id in job_ids:
-            if job_id.split(b":", 1)[0].decode() not in self._served:
-                continue
-            slots = self.job_counter
-            if slots >= self.max_jobs:
-                return
-            try:
-                await super().start_jobs([job_id])
-            except (RedisError, OSError):
-                if self.job_counter > slots and job_id.decode() not in self.tasks:
-                    self.job_counter -= 1
-                    self.sem.release()
-                raise
 
 
 def _job_function(task: Task[Any, Any]) -> WorkerCoroutine:
@@ -165,15 +121,15 @@ async def fire(runtime: Runtime, registered: RegisteredSchedule, fire_time: date
     if not croniter.match(registered.schedule.cron, fire_time):
         return False
     async with runtime.unit_of_work() as work:
-        fire_id = await schedule_fires.record_fire(
+        fire_id = await schedules.record_fire(
             work.db, schedule=registered.name, fire_time=fire_time
         )
         if fire_id is None:
             return False
         started = await work.start(registered.schedule.task)
         await work.db.execute(
-            update(schedule_fires.ScheduleFire)
-            .where(schedule_fires.ScheduleFire.id == fire_id)
+            update(schedules.ScheduleFire)
+            .where(schedules.ScheduleFire.id == fire_id)
             .values(task_id=started.run.id)
         )
     _log.info("schedule_fired", schedule=registered.name, run=str(started.run.id))
@@ -222,29 +178,25 @@ async def _open_worker(
             open_runtime(settings, registry=registry, application_name="ticketgen-worker")
         )
         await require_current_schema(runtime.engine)
-        runner = Runner(
-            registry=registry,
-            session_factory=runtime.session_factory,
-            queue=runtime.queue,
-            publisher=runtime.publisher,
-            settings=settings,
-            worker_id=uuid7(),
-        )
-        heartbeat = Heartbeat(
-            worker_id=runner.worker_id,
-            session_factory=runtime.session_factory,
-            redis=runtime.redis,
-            settings=settings,
+        worker = WorkerIdentity(
+            id=uuid7(),
             task_types=tuple(served.tasks),
+            plugins={
+                task.plugin.name: registry.version_of(task.plugin.name)
+                for task in served.tasks.values()
+            },
             max_jobs=settings.max_jobs,
-            held=lambda: runner.running,
         )
-        await heartbeat.beat()
-        stack.push_async_callback(heartbeat.stop)
+        runner = Runner(runtime, worker_id=worker.id, worker=worker.name)
+        keeper = LeaseKeeper(
+            settings=settings,
+            worker=worker,
+            hands=runner.hands,
+            settler=runtime.settler,
+            told_to_stop_at=ctx.get("told_to_stop_at", lambda: None),
+        )
+        await stack.enter_async_context(keeper.running())
         await runtime.redis.set("worker:last_startup", datetime.now(UTC).isoformat())
-        await stack.enter_async_context(
-            repeating(heartbeat.beat, every=settings.heartbeat_interval, name="heartbeat")
-        )
         await stack.enter_async_context(runtime.reconciling())
     except BaseException:
         await stack.aclose()
@@ -253,7 +205,7 @@ async def _open_worker(
     ctx["runner"] = runner
     ctx["async_session"] = runtime.session_factory
     ctx["db_engine"] = runtime.engine
-    _log.info("worker_started", worker=str(runner.worker_id), tasks=sorted(served.tasks))
+    _log.info("worker_started", worker=str(worker.id), tasks=sorted(served.tasks))
 
 
 async def _close_worker(ctx: dict[str, Any]) -> None:
@@ -319,8 +271,15 @@ def build_worker(
             "No active plugin brings a task: there is nothing to work on.",
             recovery_actions=["Install a plugin, or see `ticketgen plugins` for what failed."],
         )
-    grace = int(settings.shutdown_grace.total_seconds())
-    return Worker(functions, burst=burst, job_completion_wait=grace, **arguments)
+    worker = Worker(
+        functions,
+        burst=burst,
+        job_completion_wait=settings.shutdown_grace.total_seconds(),
+        redis_pool=connect_arq(settings),
+        **arguments,
+    )
+    worker.may_take = lambda: worker.ctx["runner"].may_take()
+    return worker
 
 
 def __getattr__(name: str) -> Any:

@@ -1,85 +1,44 @@
-"""Runs that have to be handed to the queue again: never delivered, or lost with their worker."""
+"""Which runs the reconciler has to look after: undelivered ones, and those nobody can run."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.domain.workers import WorkerProcess
 
-__all__ = [
-    "next_delivery",
-    "requeue_dropped_runs",
-    "requeue_runs_of_dead_workers",
-    "undelivered_runs",
-]
+__all__ = ["UNREADABLE", "next_delivery", "parkable_runs", "resumable_runs", "undelivered_runs"]
 
-_CLAIM_MARGIN = timedelta(seconds=10)
-"""So long a worker may need between the commit of a claim and knowing of it."""
-
-
-async def requeue_runs_of_dead_workers(
-    db: AsyncSession, *, live_workers: Sequence[UUID]
-) -> list[TaskRun]:
-    """Running → queued for every run whose worker no longer lives; no try is spent."""
-    return await _requeue(db, TaskRun.worker_id.not_in(live_workers))
-
-
-async def requeue_dropped_runs(
-    db: AsyncSession, *, worker_id: UUID, held: Sequence[UUID]
-) -> list[TaskRun]:
-    """Running → queued for a worker's runs that it does not hold, claimed a while ago."""
-    return await _requeue(
-        db,
-        TaskRun.worker_id == worker_id,
-        TaskRun.id.not_in(held),
-        TaskRun.started_at < func.clock_timestamp() - _CLAIM_MARGIN,
-    )
-
-
-async def _requeue(db: AsyncSession, *which: ColumnElement[bool]) -> list[TaskRun]:
-    """Raising the attempt is left to the next claim; the state alone shuts the dead one out."""
-    return list(
-        await db.scalars(
-            update(TaskRun)
-            .where(TaskRun.state == RunState.RUNNING, *which)
-            .values(
-                state=RunState.QUEUED,
-                worker_id=None,
-                rescues=TaskRun.rescues + 1,
-                tries=TaskRun.tries - 1,
-                available_at=func.clock_timestamp(),
-                delivery=TaskRun.delivery + 1,
-            )
-            .returning(TaskRun)
-            .execution_options(populate_existing=True)
-        )
-    )
+UNREADABLE = "unreadable_payload"
+"""Code of the reason to park a run that a worker offers to run, but cannot read."""
 
 
 async def undelivered_runs(
-    db: AsyncSession, *, task_types: Collection[str], overdue: timedelta, limit: int = 500
+    db: AsyncSession,
+    *,
+    task_types: Collection[str],
+    overdue: timedelta,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int = 500,
 ) -> list[TaskRun]:
     """Queued runs of these types that should have been claimed `overdue` ago, the oldest first.
 
-    Others are left out here and not later, where they would use up the limit for ever.
+    `after` is `available_at` and id of the run to go on behind. Runs of other types are left out
+    here and not later, where they would use up the limit for ever.
     """
-    return list(
-        await db.scalars(
-            select(TaskRun)
-            .where(
-                TaskRun.state == RunState.QUEUED,
-                TaskRun.task_type.in_(task_types),
-                TaskRun.available_at < func.clock_timestamp() - overdue,
-            )
-            .order_by(TaskRun.available_at)
-            .limit(limit)
-        )
+    query = select(TaskRun).where(
+        TaskRun.state == RunState.QUEUED,
+        TaskRun.task_type.in_(task_types),
+        TaskRun.available_at < func.clock_timestamp() - overdue,
     )
+    if after is not None:
+        query = query.where(tuple_(TaskRun.available_at, TaskRun.id) > tuple_(*after))
+    return list(await db.scalars(query.order_by(TaskRun.available_at, TaskRun.id).limit(limit)))
 
 
 async def next_delivery(db: AsyncSession, run_id: UUID, *, after: int) -> int | None:
@@ -93,4 +52,58 @@ async def next_delivery(db: AsyncSession, run_id: UUID, *, after: int) -> int | 
         .values(delivery=TaskRun.delivery + 1)
         .returning(TaskRun.delivery)
         .execution_options(synchronize_session=False)
+    )
+
+
+def _served(*, within: timedelta) -> ColumnElement[bool]:
+    """Whether a worker that was alive lately offers the run's type."""
+    since = func.clock_timestamp() - within
+    return exists().where(
+        WorkerProcess.task_types.contains(func.to_jsonb(TaskRun.task_type)),
+        or_(
+            and_(WorkerProcess.stopped_at.is_(None), WorkerProcess.last_seen_at > since),
+            WorkerProcess.stopped_at > since,
+        ),
+    )
+
+
+async def parkable_runs(db: AsyncSession, *, waiting: timedelta, limit: int = 500) -> list[TaskRun]:
+    """Queued runs, due for so long, whose type no worker has offered in that time."""
+    return list(
+        await db.scalars(
+            select(TaskRun)
+            .where(
+                TaskRun.state == RunState.QUEUED,
+                TaskRun.available_at < func.clock_timestamp() - waiting,
+                ~_served(within=waiting),
+            )
+            .order_by(TaskRun.available_at)
+            .limit(limit)
+        )
+    )
+
+
+async def resumable_runs(db: AsyncSession, *, expiry: timedelta, limit: int = 500) -> list[TaskRun]:
+    """Parked runs that a live worker offers to run.
+
+    One that was parked because its payload could not be read waits for another version of the
+    plugin than the one that could not read it.
+    """
+    plugin = func.split_part(TaskRun.task_type, ".", 1)
+    able = exists().where(
+        WorkerProcess.stopped_at.is_(None),
+        WorkerProcess.last_seen_at > func.clock_timestamp() - expiry,
+        WorkerProcess.task_types.contains(func.to_jsonb(TaskRun.task_type)),
+        or_(
+            TaskRun.parked["code"].astext != UNREADABLE,
+            WorkerProcess.plugins.op("->>")(plugin) != TaskRun.parked["version"].astext,
+        ),
+    )
+    return list(
+        await db.scalars(
+            select(TaskRun)
+            .where(TaskRun.state == RunState.PARKED, able)
+            .order_by(TaskRun.available_at)
+            .limit(limit)
+        )
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, select
+from sqlalchemy import ForeignKey, String, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ticketgen.database import Base
 
-__all__ = ["RunStep", "load_step", "save_step"]
+__all__ = ["RunStep", "delete_steps", "load_step", "save_step"]
 
 
 class RunStep(Base):
@@ -38,3 +38,8 @@ async def save_step(db: AsyncSession, *, lineage_id: UUID, key: str, value: Any)
     """Store the result of a step; it is written once."""
     db.add(RunStep(lineage_id=lineage_id, key=key, result={"value": value}))
     await db.flush()
+
+
+async def delete_steps(db: AsyncSession, lineage_id: UUID) -> None:
+    """Forget every step of a lineage: whoever tries it again begins at the beginning."""
+    await db.execute(delete(RunStep).where(RunStep.lineage_id == lineage_id))

@@ -1,17 +1,12 @@
-"""Runs: one occurrence of a task, and every change of state it may go through.
+"""Runs: one occurrence of a task, what was asked, where it stands; and how runs are found.
 
-    queued ──claim──▶ running ──settle──▶ completed | failed | cancelled
-       ▲                 │
-       └── retry, hand-back, rescue ──┘          queued ⇄ parked (nobody serves the type)
-
-Three counters, never mixed: `attempt` is the fence, one more at every claim and never reused;
-`tries` is what the retry budget counts; `rescues` counts attempts that died with their worker.
-The database's `clock_timestamp()` is the only clock. See docs/adr/0004.
+How a run moves from state to state stands in `transitions.py`. The database's
+`clock_timestamp()` is the only clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -33,24 +28,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ticketgen.database import Base, new_id, words
-from ticketgen.errors import ConflictError, NotFoundError
+from ticketgen.errors import NotFoundError
 
 __all__ = [
     "ACTIVE_STATES",
     "NewRun",
+    "Retry",
     "RunState",
-    "StaleAttemptError",
     "TaskRun",
-    "claim_run",
-    "complete_run",
-    "fail_run",
     "find_active_run",
     "get_run",
-    "hold_attempt",
     "insert_run",
     "latest_run",
     "list_runs",
-    "requeue_run",
+    "lock_run",
+    "mark_announced",
+    "newest_of_lineage",
+    "unannounced_runs",
 ]
 
 
@@ -72,12 +66,6 @@ ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING, RunState.PARKED)
 _ACTIVE_SQL = text("state IN ('queued', 'running', 'parked')")
 
 
-class StaleAttemptError(ConflictError):
-    """The run has been taken over or settled; this attempt's writes count no more."""
-
-    code = "stale_attempt"
-
-
 class TaskRun(Base):
     """One occurrence of a task: what was asked, how far it is, how it ended."""
 
@@ -90,6 +78,12 @@ class TaskRun(Base):
             postgresql_where=_ACTIVE_SQL,
         ),
         Index("ix_session_tasks_due", "available_at", postgresql_where=text("state = 'queued'")),
+        Index("ix_session_tasks_parked", "task_type", postgresql_where=text("state = 'parked'")),
+        Index(
+            "ix_session_tasks_unannounced",
+            "finished_at",
+            postgresql_where=text("finished_at IS NOT NULL AND announced_at IS NULL"),
+        ),
         Index("ix_session_tasks_session_id_task_type", "session_id", "task_type", "created_at"),
     )
 
@@ -109,7 +103,10 @@ class TaskRun(Base):
     delivery: Mapped[int] = mapped_column(default=1)
     """Number of the last push; part of the queue's job id, so that no push blocks the next."""
     available_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
-    worker_id: Mapped[UUID | None]
+    request: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """What the start was asked for; a retry by hand asks for it again."""
+    schedule: Mapped[str | None] = mapped_column(String(200))
+    """The schedule that started it, if one did."""
     lineage_id: Mapped[UUID]
     """The first run of a chain of retries by hand; steps and artifacts belong to it."""
     retry_of: Mapped[UUID | None] = mapped_column(
@@ -123,15 +120,26 @@ class TaskRun(Base):
     """As the handler returned it; JSON and not JSONB, which would lose the order of members."""
     error: Mapped[dict[str, Any] | None]
     """The last failure: `error_id`, `error_category`, `code`, `user_message`, …"""
+    parked: Mapped[dict[str, Any] | None]
+    """Why nobody can run it at present: `code`, `message`, and the `version` that could not."""
+    cancel_requested_at: Mapped[datetime | None]
+    """When somebody asked the attempt at work to stop."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     started_at: Mapped[datetime | None]
     """When the present, or last, attempt was claimed."""
     finished_at: Mapped[datetime | None]
+    announced_at: Mapped[datetime | None]
+    """When its ending was published; what is settled and not announced is announced again."""
 
     @property
     def is_active(self) -> bool:
         """Whether something is still to come."""
         return self.state in ACTIVE_STATES
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more is to come."""
+        return not self.is_active
 
     @property
     def status(self) -> str:
@@ -149,6 +157,17 @@ class NewRun:
     session_id: UUID | None = None
     requested_by: UUID | None = None
     conflict_group: str | None = None
+    request: Mapping[str, Any] | None = None
+    retry: Retry | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """Which run a new one tries again by hand, and the how-manieth of its lineage it is."""
+
+    of: UUID
+    lineage_id: UUID
+    count: int
 
 
 async def insert_run(db: AsyncSession, new: NewRun) -> tuple[TaskRun, bool]:
@@ -163,9 +182,12 @@ async def insert_run(db: AsyncSession, new: NewRun) -> tuple[TaskRun, bool]:
             insert(TaskRun)
             .values(
                 id=run_id,
-                lineage_id=run_id,
+                lineage_id=new.retry.lineage_id if new.retry else run_id,
+                retry_of=new.retry.of if new.retry else None,
+                retry_count=new.retry.count if new.retry else 0,
                 task_type=new.task_type,
                 payload=dict(new.payload),
+                request=None if new.request is None else dict(new.request),
                 exclusivity_key=new.exclusivity_key,
                 session_id=new.session_id,
                 requested_by=new.requested_by,
@@ -236,127 +258,79 @@ async def latest_run(
     )
 
 
+async def newest_of_lineage(db: AsyncSession, lineage_id: UUID) -> TaskRun:
+    """The last run of a chain of retries by hand."""
+    newest = await db.scalar(
+        select(TaskRun)
+        .where(TaskRun.lineage_id == lineage_id)
+        .order_by(TaskRun.retry_count.desc(), TaskRun.id.desc())
+        .limit(1)
+        .execution_options(populate_existing=True)
+    )
+    assert newest is not None, "a lineage has its first run at least"  # noqa: S101
+    return newest
+
+
+async def lock_run(
+    db: AsyncSession, run_id: UUID, *, unless_locked: bool = False
+) -> TaskRun | None:
+    """The run, its row locked; None if there is none, or somebody else has locked it."""
+    return await db.scalar(
+        select(TaskRun)
+        .where(TaskRun.id == run_id)
+        .with_for_update(skip_locked=unless_locked)
+        .execution_options(populate_existing=True)
+    )
+
+
 async def list_runs(
-    db: AsyncSession, *, session_id: UUID | None = None, limit: int = 100
+    db: AsyncSession,
+    *,
+    session_id: UUID | None = None,
+    requested_by: UUID | None = None,
+    states: Collection[RunState] = (),
+    task_type: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
 ) -> list[TaskRun]:
-    """Runs, newest first: of one session, or of everything."""
-    query = select(TaskRun).order_by(TaskRun.created_at.desc(), TaskRun.id.desc()).limit(limit)
+    """Runs, newest first: of everything, or of what is named."""
+    query = (
+        select(TaskRun)
+        .order_by(TaskRun.created_at.desc(), TaskRun.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
     if session_id is not None:
         query = query.where(TaskRun.session_id == session_id)
+    if requested_by is not None:
+        query = query.where(TaskRun.requested_by == requested_by)
+    if states:
+        query = query.where(TaskRun.state.in_(states))
+    if task_type is not None:
+        query = query.where(TaskRun.task_type == task_type)
     return list(await db.scalars(query))
 
 
-async def claim_run(db: AsyncSession, run_id: UUID, *, worker_id: UUID) -> TaskRun | None:
-    """Queued → running with a new attempt number; None if there is nothing to claim.
-
-    None is the ordinary answer to a duplicate delivery, to a run that was settled or cancelled
-    meanwhile, and to a delivery that comes before its time.
-    """
-    return await db.scalar(
+async def mark_announced(db: AsyncSession, run_id: UUID) -> None:
+    """Note that the ending of a settled run has been published."""
+    await db.execute(
         update(TaskRun)
-        .where(
-            TaskRun.id == run_id,
-            TaskRun.state == RunState.QUEUED,
-            TaskRun.available_at <= func.clock_timestamp(),
+        .where(TaskRun.id == run_id, TaskRun.finished_at.is_not(None))
+        .values(announced_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def unannounced_runs(db: AsyncSession, *, older_than: timedelta, limit: int) -> list[TaskRun]:
+    """Runs settled so long ago whose ending nobody has said that they published."""
+    return list(
+        await db.scalars(
+            select(TaskRun)
+            .where(
+                TaskRun.announced_at.is_(None),
+                TaskRun.finished_at < func.clock_timestamp() - older_than,
+            )
+            .order_by(TaskRun.finished_at)
+            .limit(limit)
         )
-        .values(
-            state=RunState.RUNNING,
-            attempt=TaskRun.attempt + 1,
-            tries=TaskRun.tries + 1,
-            worker_id=worker_id,
-            started_at=func.clock_timestamp(),
-        )
-        .returning(TaskRun)
-        .execution_options(populate_existing=True)
-    )
-
-
-async def hold_attempt(db: AsyncSession, run_id: UUID, attempt: int) -> None:
-    """Make sure, until the transaction ends, that this attempt is the one that counts.
-
-    Raises:
-        StaleAttemptError: it is not; the transaction must be rolled back.
-    """
-    held = await db.scalar(
-        select(TaskRun.id)
-        .where(TaskRun.id == run_id, TaskRun.attempt == attempt, TaskRun.state == RunState.RUNNING)
-        .with_for_update(read=True)
-    )
-    if held is None:
-        raise StaleAttemptError(f"Attempt {attempt} of run {run_id} counts no more.")
-
-
-async def _settle(db: AsyncSession, run_id: UUID, attempt: int, **values: Any) -> TaskRun:
-    run = await db.scalar(
-        update(TaskRun)
-        .where(TaskRun.id == run_id, TaskRun.attempt == attempt, TaskRun.state == RunState.RUNNING)
-        .values(worker_id=None, **values)
-        .returning(TaskRun)
-        .execution_options(populate_existing=True)
-    )
-    if run is None:
-        raise StaleAttemptError(f"Attempt {attempt} of run {run_id} counts no more.")
-    return run
-
-
-async def complete_run(
-    db: AsyncSession, run_id: UUID, attempt: int, *, result_summary: Mapping[str, Any]
-) -> TaskRun:
-    """Running → completed.
-
-    Raises:
-        StaleAttemptError: another attempt has taken over.
-    """
-    return await _settle(
-        db,
-        run_id,
-        attempt,
-        state=RunState.COMPLETED,
-        result_summary=dict(result_summary),
-        error=None,
-        finished_at=func.clock_timestamp(),
-    )
-
-
-async def fail_run(
-    db: AsyncSession, run_id: UUID, attempt: int, *, error: Mapping[str, Any]
-) -> TaskRun:
-    """Running → failed.
-
-    Raises:
-        StaleAttemptError: another attempt has taken over.
-    """
-    return await _settle(
-        db,
-        run_id,
-        attempt,
-        state=RunState.FAILED,
-        error=dict(error),
-        finished_at=func.clock_timestamp(),
-    )
-
-
-async def requeue_run(
-    db: AsyncSession,
-    run_id: UUID,
-    attempt: int,
-    *,
-    delay: timedelta,
-    spend_try: bool,
-    error: Mapping[str, Any] | None = None,
-) -> TaskRun:
-    """Running → queued, to be delivered anew after `delay`: a retry, or a hand-back at shutdown.
-
-    Raises:
-        StaleAttemptError: another attempt has taken over.
-    """
-    return await _settle(
-        db,
-        run_id,
-        attempt,
-        state=RunState.QUEUED,
-        available_at=func.clock_timestamp() + delay,
-        delivery=TaskRun.delivery + 1,
-        tries=TaskRun.tries if spend_try else TaskRun.tries - 1,
-        **({} if error is None else {"error": dict(error)}),
     )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, delete, func, select
+from sqlalchemy import String, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -16,9 +16,9 @@ from ticketgen.database import Base
 __all__ = [
     "WorkerProcess",
     "forget_dead_workers",
-    "forget_worker",
     "list_live_workers",
     "say_alive",
+    "say_farewell",
 ]
 
 
@@ -35,10 +35,16 @@ class WorkerProcess(Base):
     max_jobs: Mapped[int]
     running: Mapped[int]
     """Runs in its hands."""
+    plugins: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The plugins it serves: name → version of the distribution."""
+    lag: Mapped[float] = mapped_column(default=0.0)
+    """Seconds its event loop was late when last asked; much of it: a handler blocks the loop."""
     started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     last_seen_at: Mapped[datetime] = mapped_column(
         server_default=func.clock_timestamp(), index=True
     )
+    stopped_at: Mapped[datetime | None]
+    """When it said farewell; the row stays for a day, for whoever asks what it served."""
 
 
 async def say_alive(
@@ -49,10 +55,12 @@ async def say_alive(
     pid: int,
     version: str,
     task_types: list[str],
+    plugins: dict[str, str],
     max_jobs: int,
     running: int,
+    lag: float,
 ) -> None:
-    """Write that a worker lives now."""
+    """Write that a worker lives now; `plugins` is name → version, `lag` seconds."""
     await db.execute(
         insert(WorkerProcess)
         .values(
@@ -61,12 +69,14 @@ async def say_alive(
             pid=pid,
             version=version,
             task_types=task_types,
+            plugins=plugins,
             max_jobs=max_jobs,
             running=running,
+            lag=lag,
         )
         .on_conflict_do_update(
             index_elements=["id"],
-            set_={"last_seen_at": func.clock_timestamp(), "running": running},
+            set_={"last_seen_at": func.clock_timestamp(), "running": running, "lag": lag},
         )
     )
 
@@ -76,7 +86,10 @@ async def list_live_workers(db: AsyncSession, *, expiry: timedelta) -> list[Work
     return list(
         await db.scalars(
             select(WorkerProcess)
-            .where(WorkerProcess.last_seen_at > func.clock_timestamp() - expiry)
+            .where(
+                WorkerProcess.stopped_at.is_(None),
+                WorkerProcess.last_seen_at > func.clock_timestamp() - expiry,
+            )
             .order_by(WorkerProcess.started_at, WorkerProcess.id)
             .execution_options(populate_existing=True)
         )
@@ -84,7 +97,7 @@ async def list_live_workers(db: AsyncSession, *, expiry: timedelta) -> list[Work
 
 
 async def forget_dead_workers(db: AsyncSession) -> None:
-    """Remove workers that have been silent for a day: they were killed, and will not come back."""
+    """Remove workers that have been silent for a day: stopped or killed, they never come back."""
     await db.execute(
         delete(WorkerProcess).where(
             WorkerProcess.last_seen_at < func.clock_timestamp() - timedelta(days=1)
@@ -92,6 +105,11 @@ async def forget_dead_workers(db: AsyncSession) -> None:
     )
 
 
-async def forget_worker(db: AsyncSession, worker_id: UUID) -> None:
-    """Remove a worker that has stopped and handed its runs back."""
-    await db.execute(delete(WorkerProcess).where(WorkerProcess.id == worker_id))
+async def say_farewell(db: AsyncSession, worker_id: UUID) -> None:
+    """Write that a worker has stopped and handed its runs back."""
+    await db.execute(
+        update(WorkerProcess)
+        .where(WorkerProcess.id == worker_id)
+        .values(stopped_at=func.clock_timestamp(), running=0)
+        .execution_options(synchronize_session=False)
+    )

@@ -2,27 +2,37 @@
 
 The export calls `ExportTarget.send` once for each ticket, in dependency order, and stores what it
 returns before it goes on; a stopped export begins again at the first ticket without a stored
-result. When every ticket has one it calls `complete`, which sees them all. Jobs run at least once,
-so a target must stand two cases:
+result. When every ticket has one it calls `complete`, which sees them all.
 
-- `send` may be called again for a ticket whose first call did its work and was killed before the
-  result was stored. `Sending.unsettled` says so. A target that creates something elsewhere puts
-  `Sending.idempotency_key` into what it creates and, when unsettled, looks for it before it
-  creates it anew; `Sending.last_reference` is where to look from, since new things follow it.
-- `complete` may be called again after a partial success, so what it does twice must count once.
+A worker can die between the end of a `send` and the storing of its result. What then happens
+depends on the target:
+
+- A target that creates nothing elsewhere has no `find`. It is simply sent the ticket again.
+- A target that does create something gives `find`, and is driven through the ledger of effects
+  (`TaskContext.effect`): at most one thing is created for a ticket. Where an earlier `send` has an
+  unknown outcome, `find` is asked, when that `send` must be over, what became of it.
+  `Sending.idempotency_key` goes into what is created, so that `find` can recognise it, and so that
+  a target which refuses a second creation with the same key can do so;
+  `Sending.last_reference` is where to look from, since new things follow it.
+
+`complete` may be called again after a partial success, so what it does twice must count once.
 
 A target for Jira fits without a change here: `send` creates one issue, answers with its key and
-url, and lists an assignee or sprint that Jira refused under `manual_fixes`; `complete` draws the
-links between issues, for which it has the reference of every ticket; the site and the options come
-in `Sending.options`, the token is read through `Sending.secret` at the moment of use and is never
+url, and lists an assignee or sprint that Jira refused under `manual_fixes`; `find` searches for
+the key, reads upward from `last_reference` because the search lags behind, and raises
+`ticketgen.errors.OutcomeUnknownError` where it cannot tell; `complete` draws the links between
+issues, for which it has the reference of every ticket; the site and the options come in
+`Sending.options`, the token is read through `Sending.secret` at the moment of use and is never
 stored. A limit or an outage is raised as `ticketgen.errors.RateLimitedError` or `TemporaryError`
-and retried by the caller; any other error stops the export with its own message.
+and retried by the caller; any other error stops the export with its own message. Errors that prove
+that nothing was created stand in `refused`: they need no look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -110,8 +120,6 @@ class Sending:
     project_key: str | None = None
     idempotency_key: str = ""
     """The same for every attempt at the same ticket in the same session."""
-    unsettled: bool = False
-    """Whether an earlier attempt at this ticket began and its outcome is not known."""
     last_reference: str | None = None
     """The reference of the ticket sent last, if any was."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -121,6 +129,7 @@ class Sending:
 
 
 Send = Callable[[ExportTicket, Sending], Awaitable[SentTicket]]
+Find = Callable[[ExportTicket, Sending], Awaitable[SentTicket | None]]
 Complete = Callable[
     [Sequence[ExportTicket], Mapping[UUID, SentTicket], Sending],
     Awaitable[tuple[ExportedFile, ...]],
@@ -137,3 +146,13 @@ class ExportTarget:
     """Sends one ticket; every ticket it depends on was sent before."""
     complete: Complete
     """Ends the export, with all tickets and all results (without files); files for the person."""
+    find: Find | None = None
+    """What an earlier `send` of the ticket created; None if it created nothing and never will.
+
+    Raises a `TemporaryError` if it cannot tell yet, an `OutcomeUnknownError` if it cannot tell.
+    Leave it out only where sending twice is as good as once.
+    """
+    refused: tuple[type[Exception], ...] = ()
+    """Errors of `send` that prove that nothing was created, such as a limit that was used up."""
+    timeout: timedelta = timedelta(seconds=30)
+    """A `send` is stopped after so long if there is a `find`; longer than the worst answer."""

@@ -14,11 +14,11 @@ from uuid_utils.compat import uuid7
 
 from ticketgen.domain import task_runs
 from ticketgen.domain.task_runs import RunState, TaskRun
-from ticketgen.maintenance import Heartbeat, repeating
+from ticketgen.leases import LeaseKeeper, WorkerIdentity
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime
 
-__all__ = ["Api", "drain", "run_to_end", "start_session"]
+__all__ = ["Api", "drain", "run_to_end", "start_session", "working"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,38 +65,28 @@ async def start_session(api: Api, files: Mapping[str, bytes] | None = None, **si
 
 
 @asynccontextmanager
-async def _worker(runtime: Runtime) -> AsyncIterator[Runner]:
-    """A runner that says it lives: a reconciler at work would take its runs away otherwise."""
-    runner = Runner(
-        registry=runtime.registry,
-        session_factory=runtime.session_factory,
-        queue=runtime.queue,
-        publisher=runtime.publisher,
-        settings=runtime.settings,
-        worker_id=uuid7(),
-    )
-    heartbeat = Heartbeat(
-        worker_id=runner.worker_id,
-        session_factory=runtime.session_factory,
-        redis=runtime.redis,
-        settings=runtime.settings,
+async def working(runtime: Runtime) -> AsyncIterator[Runner]:
+    """A runner whose leases are kept, as in a worker process: runs can be cancelled, too."""
+    worker = WorkerIdentity(
+        id=uuid7(),
         task_types=tuple(runtime.registry.tasks),
+        plugins={
+            plugin.name: runtime.registry.version_of(plugin.name)
+            for plugin in runtime.registry.active
+        },
         max_jobs=1,
-        held=lambda: runner.running,
     )
-    await heartbeat.beat()
-    try:
-        async with repeating(
-            heartbeat.beat, every=runtime.settings.heartbeat_interval, name="heartbeat"
-        ):
-            yield runner
-    finally:
-        await heartbeat.stop()
+    runner = Runner(runtime, worker_id=worker.id, worker=worker.name)
+    keeper = LeaseKeeper(
+        settings=runtime.settings, worker=worker, hands=runner.hands, settler=runtime.settler
+    )
+    async with keeper.running():
+        yield runner
 
 
 async def run_to_end(runtime: Runtime, run_id: UUID) -> TaskRun:
     """Run one queued run once, through the real runner, and give it as it stands then."""
-    async with _worker(runtime) as runner:
+    async with working(runtime) as runner:
         await runner.run(run_id)
     async with runtime.session_factory() as db:
         return await task_runs.get_run(db, run_id)
@@ -105,14 +95,19 @@ async def run_to_end(runtime: Runtime, run_id: UUID) -> TaskRun:
 async def drain(runtime: Runtime) -> list[TaskRun]:
     """Run everything that is queued and due, one after another, until nothing is."""
     done: list[TaskRun] = []
-    while True:
-        async with runtime.session_factory() as db:
-            due = await db.scalar(
-                select(TaskRun.id)
-                .where(TaskRun.state == RunState.QUEUED, TaskRun.id.not_in([r.id for r in done]))
-                .order_by(TaskRun.created_at)
-                .limit(1)
-            )
-        if due is None:
-            return done
-        done.append(await run_to_end(runtime, due))
+    async with working(runtime) as runner:
+        while True:
+            async with runtime.session_factory() as db:
+                due = await db.scalar(
+                    select(TaskRun.id)
+                    .where(
+                        TaskRun.state == RunState.QUEUED, TaskRun.id.not_in([r.id for r in done])
+                    )
+                    .order_by(TaskRun.created_at)
+                    .limit(1)
+                )
+            if due is None:
+                return done
+            await runner.run(due)
+            async with runtime.session_factory() as db:
+                done.append(await task_runs.get_run(db, due))

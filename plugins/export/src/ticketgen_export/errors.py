@@ -1,10 +1,15 @@
-"""Why an export is refused."""
+"""Why an export is refused, or stops."""
 
 from __future__ import annotations
 
-from ticketgen.errors import ConflictError, NotFoundError, UserFixableError
+from ticketgen.errors import AdminRequiredError, ConflictError, NotFoundError, UserFixableError
 
-__all__ = ["ExportBlockedError", "NothingExportedError", "UnknownTargetError"]
+__all__ = [
+    "ExportBlockedError",
+    "NothingExportedError",
+    "UnknownTargetError",
+    "UnreadableRecordError",
+]
 
 
 class ExportBlockedError(ConflictError):
@@ -23,3 +28,9 @@ class NothingExportedError(NotFoundError):
     """The session has no complete export."""
 
     code = "export.nothing_exported"
+
+
+class UnreadableRecordError(AdminRequiredError):
+    """What a person recorded of the sending of a ticket is not what the export can read."""
+
+    code = "export.unreadable_record"

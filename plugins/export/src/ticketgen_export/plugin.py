@@ -5,7 +5,12 @@ from __future__ import annotations
 from ticketgen import Finding, Plugin, Severity, hookimpl
 from ticketgen.domain.tickets import Ticket
 from ticketgen_export.api import router
-from ticketgen_export.errors import ExportBlockedError, NothingExportedError, UnknownTargetError
+from ticketgen_export.errors import (
+    ExportBlockedError,
+    NothingExportedError,
+    UnknownTargetError,
+    UnreadableRecordError,
+)
 from ticketgen_export.file_target import FILE_TARGET
 from ticketgen_export.jira_csv import LONGEST_SUMMARY, summary_of
 from ticketgen_export.service import ExportService
@@ -24,7 +29,12 @@ def ticketgen_plugin() -> Plugin:
         router=router,
         service=ExportService,
         provides=(FILE_TARGET,),
-        errors=(ExportBlockedError, NothingExportedError, UnknownTargetError),
+        errors=(
+            ExportBlockedError,
+            NothingExportedError,
+            UnknownTargetError,
+            UnreadableRecordError,
+        ),
     )
 
 

@@ -29,8 +29,6 @@ class ExportPayload(BaseModel):
     options: dict[str, Any]
     validation_id: UUID
     project_key: str | None
-    follows_another: bool = False
-    """Whether the session was exported before, in part: things may exist at the target."""
 
 
 class ExportSummary(BaseModel):

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from ticketgen import Contributions, StartContext, StartedRun, Starter, TaskContext
-from ticketgen.domain import artifacts, task_runs, tickets, validations
+from ticketgen.domain import artifacts, tickets, validations
+from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
-from ticketgen.provides import (
-    ExportedFile,
-    ExportTarget,
-    ExportTicket,
-    Sending,
-    SentTicket,
-    Source,
-)
+from ticketgen.provides import ExportTarget, ExportTicket, Sending, SentTicket, Source
 from ticketgen_export.errors import ExportBlockedError, UnknownTargetError
 from ticketgen_export.schemas import ExportPayload, ExportRequest, ExportSummary
+from ticketgen_export.sending import keep_files, send_once
 
 __all__ = ["ExportService", "execute_session_export", "prepare_export"]
 
@@ -69,20 +64,17 @@ async def prepare_export(start: StartContext, request: ExportRequest) -> ExportP
         options=request.options,
         validation_id=verdict.id,
         project_key=session.jira_project_key,
-        follows_another=await task_runs.latest_run(
-            start.db, session_id=session.id, task_type="export"
-        )
-        is not None,
     )
 
 
 async def execute_session_export(ctx: TaskContext, payload: ExportPayload) -> ExportSummary:
     """Send every ticket in order of work, then complete; go on where an earlier attempt stopped."""
     target = _target(ctx.contributions, payload.target)
-    wanted = await _read(ctx, payload.validation_id)
+    read = await _read(ctx, payload.validation_id)
+    wanted = [ticket for ticket, _ in read]
     sent: dict[UUID, SentTicket] = {}
     last: str | None = None
-    for number, ticket in enumerate(wanted):
+    for number, (ticket, revision) in enumerate(read):
         await ctx.progress(
             95.0 * number / len(wanted),
             f"Exporting {ticket.entity_group}",
@@ -90,12 +82,18 @@ async def execute_session_export(ctx: TaskContext, payload: ExportPayload) -> Ex
             of=len(wanted),
             ticket=ticket.title,
         )
-        sent[ticket.id] = await _send(ctx, payload, target, ticket, last)
+        sending = _sending(
+            ctx,
+            payload,
+            idempotency_key=f"{ctx.session_id}:{ticket.id}",
+            last_reference=last,
+        )
+        sent[ticket.id] = await send_once(ctx, target, ticket, sending, revision=revision)
         last = sent[ticket.id].reference
     await ctx.progress(95, "Completing the export", done=len(wanted), of=len(wanted))
     with ctx.remote():
         files = await target.complete(wanted, sent, _sending(ctx, payload))
-    await _keep(ctx, files)
+    await keep_files(ctx, files)
     async with ctx.transaction() as db:
         kept = await artifacts.list_artifacts(db, ctx.run.lineage_id)
     return ExportSummary(
@@ -121,71 +119,38 @@ def _sending(ctx: TaskContext, payload: ExportPayload, **more: Any) -> Sending:
         session_id=ctx.session_id,
         project_key=payload.project_key,
         options=payload.options,
-        unsettled=payload.follows_another or ctx.run.attempt > 1,
         **more,
     )
 
 
-async def _read(ctx: TaskContext, validation_id: UUID) -> list[ExportTicket]:
+async def _read(ctx: TaskContext, validation_id: UUID) -> list[tuple[ExportTicket, int]]:
+    """Every ticket with its revision, in order of work."""
     async with ctx.transaction() as db:
         found = await tickets.list_tickets(db, ctx.session_id)
         needed = await tickets.dependencies_of(db, found)
         documents = await validations.read_documents(db, validation_id)
     return [
-        ExportTicket(
-            id=ticket.id,
-            key=ticket.key,
-            position=ticket.position,
-            title=ticket.title,
-            description=ticket.description,
-            document=documents[ticket.id],
-            entity_group=ticket.entity_group,
-            csv_type=ticket.csv_type,
-            depends_on=tuple(needed[ticket.id]),
-            assignee=ticket.assignee,
-            sprint=ticket.sprint,
-            sources=tuple(
-                Source(file=source["file"], rows=tuple(source["rows"])) for source in ticket.sources
-            ),
-        )
+        (_export_ticket(ticket, documents[ticket.id], needed[ticket.id]), ticket.revision)
         for ticket in found
     ]
 
 
-async def _send(
-    ctx: TaskContext,
-    payload: ExportPayload,
-    target: ExportTarget,
-    ticket: ExportTicket,
-    last_reference: str | None,
-) -> SentTicket:
-    """Send one ticket as a step: its files first, then the result that says it is done."""
-
-    async def send() -> dict[str, Any]:
-        with ctx.remote():
-            result = await target.send(
-                ticket,
-                _sending(
-                    ctx,
-                    payload,
-                    idempotency_key=f"{ctx.session_id}:{ticket.id}",
-                    last_reference=last_reference,
-                ),
-            )
-        await _keep(ctx, result.files)
-        return result.without_files().model_dump(mode="json")
-
-    return SentTicket.model_validate(await ctx.step(f"send:{ticket.id}", send))
-
-
-async def _keep(ctx: TaskContext, files: Iterable[ExportedFile]) -> None:
-    async with ctx.transaction() as db:
-        for file in files:
-            await artifacts.put_artifact(
-                db,
-                session_id=ctx.session_id,
-                lineage_id=ctx.run.lineage_id,
-                name=file.name,
-                media_type=file.media_type,
-                content=file.content,
-            )
+def _export_ticket(
+    ticket: Ticket, document: Mapping[str, Any], needed: Iterable[UUID]
+) -> ExportTicket:
+    return ExportTicket(
+        id=ticket.id,
+        key=ticket.key,
+        position=ticket.position,
+        title=ticket.title,
+        description=ticket.description,
+        document=document,
+        entity_group=ticket.entity_group,
+        csv_type=ticket.csv_type,
+        depends_on=tuple(needed),
+        assignee=ticket.assignee,
+        sprint=ticket.sprint,
+        sources=tuple(
+            Source(file=source["file"], rows=tuple(source["rows"])) for source in ticket.sources
+        ),
+    )

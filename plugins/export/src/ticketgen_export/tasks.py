@@ -29,5 +29,6 @@ EXPORT_SESSION = Task(
         on_start=Stage.JIRA_EXPORT,
         on_success=Stage.COMPLETED,
         on_failure=Stage.JIRA_EXPORT,
+        on_cancel=Stage.JIRA_EXPORT,
     ),
 )

@@ -11,16 +11,19 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from ticketgen import (
     Contributions,
     Finding,
+    RunIdentity,
     Severity,
     StartContext,
     StartedRun,
     Starter,
     TaskContext,
 )
-from ticketgen.domain import artifacts, sessions, tickets, uploads
+from ticketgen.domain import artifacts, run_steps, sessions, tickets, uploads
 from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
 from ticketgen.provides import Component, CsvType, SiteContext, Writer, WrittenText
@@ -37,7 +40,13 @@ from ticketgen_processing.reading import UnreadableFileError, read_table
 from ticketgen_processing.rendering import RenderedTicket, render
 from ticketgen_processing.schemas import GeneratePayload, GenerateRequest, GenerateSummary
 
-__all__ = ["FINDINGS_FILE", "ProcessingService", "execute_ticket_generation", "prepare_generation"]
+__all__ = [
+    "FINDINGS_FILE",
+    "ProcessingService",
+    "discard_generation",
+    "execute_ticket_generation",
+    "prepare_generation",
+]
 
 FINDINGS_FILE = "findings.json"
 
@@ -113,6 +122,11 @@ async def execute_ticket_generation(ctx: TaskContext, payload: GeneratePayload) 
     await ctx.progress(_WRITTEN, "Storing the tickets")
     await _store(ctx, rendered, built.findings)
     return _summary(rendered, built.findings)
+
+
+async def discard_generation(db: AsyncSession, run: RunIdentity) -> None:
+    """Forget what a cancelled generation has written: nothing of it is kept for a retry."""
+    await run_steps.delete_steps(db, run.lineage_id)
 
 
 def _writer(contributions: Contributions, name: str) -> Writer:

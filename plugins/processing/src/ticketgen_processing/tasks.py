@@ -5,7 +5,11 @@ from __future__ import annotations
 from ticketgen import TICKETS_GROUP, StageMoves, Task, TaskContext
 from ticketgen.domain.sessions import Stage
 from ticketgen_processing.schemas import GeneratePayload, GenerateRequest, GenerateSummary
-from ticketgen_processing.service import execute_ticket_generation, prepare_generation
+from ticketgen_processing.service import (
+    discard_generation,
+    execute_ticket_generation,
+    prepare_generation,
+)
 
 __all__ = ["GENERATE_TICKETS"]
 
@@ -29,5 +33,7 @@ GENERATE_TICKETS = Task(
         on_start=Stage.PROCESSING,
         on_success=Stage.REVIEW,
         on_failure=Stage.UPLOAD,
+        on_cancel=Stage.UPLOAD,
     ),
+    discard=discard_generation,
 )

@@ -1,0 +1,287 @@
+"""Starts the runs of schedules when they are due: one for a fire time, over all processes.
+
+Any number of processes look, as often as they like. Whoever finds a schedule due locks its row,
+looks again, and in one transaction records what comes of each fire time and starts the run. The
+row of a fire time is unique, so no time fires twice; it is recorded with its run or not at all,
+so none is lost. The database's clock is the only one. See docs/adr/0015.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from ticketgen.context import StartedRun
+from ticketgen.cron_times import fire_times
+from ticketgen.database import database_time
+from ticketgen.diagnosis import diagnose
+from ticketgen.domain import schedules
+from ticketgen.domain.schedules import FireOutcome, ScheduleFire
+from ticketgen.domain.users import User
+from ticketgen.errors import ErrorCategory, NotFoundError, TicketgenError
+from ticketgen.plugin import Misfire, Overlap, Schedule
+from ticketgen.registry import RegisteredSchedule, Registry
+from ticketgen.starting import UnitOfWork
+
+__all__ = ["Scheduler"]
+
+_log = structlog.get_logger(__name__)
+
+_LOOK_BACK = timedelta(days=7)
+_MOST_FIRES = 1000
+"""What is older, or more, than these two is let go without a record."""
+
+_START_LIMIT = timedelta(seconds=30)
+"""Longest that a task's `prepare` may hold up all other schedules."""
+
+_KEPT = timedelta(days=90)
+_PRUNE_PAUSE = timedelta(hours=1)
+_PRUNE_BATCH = 1000
+_PRUNE_BATCHES = 20
+
+
+@dataclass(kw_only=True)
+class Scheduler:
+    """Fires the schedules of a registry; keep one per process."""
+
+    registry: Registry
+    unit_of_work: Callable[[], AbstractAsyncContextManager[UnitOfWork]]
+    _since: dict[str, datetime] = field(default_factory=dict, init=False)
+    """From when on a schedule, as this process knows it, counts. Stored once: two versions of a
+    plugin at work side by side would otherwise change it back and forth, and never fire."""
+    _pruned_at: datetime | None = field(default=None, init=False)
+
+    async def fire_due(self, *, only: str | None = None) -> list[UUID]:
+        """Start what is due, of every schedule or of one, and give the ids of the runs.
+
+        What cannot be started is recorded as refused; what cannot be started *now* stays due.
+
+        Raises:
+            NotFoundError: there is no schedule `only`.
+            TemporaryError: the database is away, or a task could not be prepared at present. The
+                other schedules have had their turn.
+        """
+        wanted = list(self.registry.schedules.values()) if only is None else [self._named(only)]
+        started: list[UUID] = []
+        postponed: TicketgenError | None = None
+        now, last = await self._look(wanted)
+        for registered in wanted:
+            try:
+                if self._is_due(registered, last=last.get(registered.name), now=now):
+                    started += await self._fire_or_refuse(registered)
+            except Exception as error:
+                failure = diagnose(error)
+                if failure.category is not ErrorCategory.TEMPORARY:
+                    _log.exception("schedule_failed", schedule=registered.name)
+                    continue
+                _log.warning("schedule_postponed", schedule=registered.name, error=str(error))
+                postponed = failure
+        if only is None:
+            await self._prune(now)
+        if postponed is not None:
+            raise postponed
+        return started
+
+    async def fire_now(self, name: str, *, user: User | None = None) -> StartedRun:
+        """Start a schedule's task out of its turn, or find the run in whose place it would be.
+
+        No fire time is used up by it. A fire time that comes while the run is active overlaps.
+
+        Raises:
+            NotFoundError: there is no such schedule.
+            TicketgenError: what the task's own `prepare` refuses.
+        """
+        registered = self._named(name)
+        async with self.unit_of_work() as work:
+            started = await work.start(registered.schedule.task, user=user)
+            if not started.existing:
+                await schedules.name_schedule_of_run(work.db, started.run.id, name)
+        return started
+
+    def _named(self, name: str) -> RegisteredSchedule:
+        try:
+            return self.registry.schedules[name]
+        except KeyError:
+            known = ", ".join(self.registry.schedules) or "none"
+            raise NotFoundError(
+                f"There is no schedule {name!r}.",
+                recovery_actions=[f"Known schedules: {known}."],
+            ) from None
+
+    async def _look(
+        self, wanted: list[RegisteredSchedule]
+    ) -> tuple[datetime, dict[str, ScheduleFire]]:
+        """The time, and the last recorded fire of each; schedules not met before are stored."""
+        met: dict[str, datetime] = {}
+        async with self.unit_of_work() as work:
+            for registered in wanted:
+                if registered.name not in self._since:
+                    met[registered.name] = await schedules.remember_schedule(
+                        work.db,
+                        name=registered.name,
+                        cron=registered.schedule.cron,
+                        zone=registered.schedule.zone,
+                    )
+            last = await schedules.last_fires(work.db, [registered.name for registered in wanted])
+            now = await database_time(work.db)
+        self._since |= met
+        return now, last
+
+    def _is_due(
+        self, registered: RegisteredSchedule, *, last: ScheduleFire | None, now: datetime
+    ) -> bool:
+        waits = last is not None and last.outcome is FireOutcome.WAITING
+        return waits or bool(self._due(registered, last=last, now=now))
+
+    def _due(
+        self, registered: RegisteredSchedule, *, last: ScheduleFire | None, now: datetime
+    ) -> list[datetime]:
+        after = max(self._since[registered.name], now - _LOOK_BACK)
+        if last is not None:
+            after = max(after, last.fire_time)
+        schedule = registered.schedule
+        return fire_times(schedule.cron, schedule.zone, after=after, until=now, limit=_MOST_FIRES)
+
+    async def _fire_or_refuse(self, registered: RegisteredSchedule) -> list[UUID]:
+        try:
+            return await self._fire(registered)
+        except Exception as error:
+            failure = diagnose(error)
+            if failure.category is ErrorCategory.TEMPORARY:
+                raise
+            _log.error(
+                "schedule_refused",
+                schedule=registered.name,
+                task=registered.schedule.task,
+                error=f"{type(error).__name__}: {error}",
+                exc_info=None if isinstance(error, TicketgenError) else error,
+            )
+        # In a transaction of its own: what failed may have left the first one useless.
+        return await self._fire(registered, refuse=True)
+
+    async def _fire(self, registered: RegisteredSchedule, *, refuse: bool = False) -> list[UUID]:
+        """Settle every due fire time of a schedule, unless another process is about to."""
+        name, schedule = registered.name, registered.schedule
+        async with self.unit_of_work() as work:
+            if not await schedules.hold_schedule(work.db, name):
+                return []
+            last = (await schedules.last_fires(work.db, [name])).get(name)
+            now = await database_time(work.db)
+            missed, firing = _sorted_out(
+                self._due(registered, last=last, now=now), schedule=schedule, now=now
+            )
+            await schedules.record_fires(
+                work.db, schedule=name, fire_times=missed, outcome=FireOutcome.MISSED
+            )
+            waiting = last if last is not None and last.outcome is FireOutcome.WAITING else None
+            started = await _settle(work, registered, firing, waiting=waiting, refuse=refuse)
+        if missed:
+            _log.warning("schedule_missed", schedule=name, fires=len(missed))
+        for run_id in started:
+            _log.info("schedule_fired", schedule=name, run=str(run_id))
+        return started
+
+    async def _prune(self, now: datetime) -> None:
+        """Delete old fire times, now and then; whatever goes wrong, there is another time."""
+        if self._pruned_at is not None and now - self._pruned_at < _PRUNE_PAUSE:
+            return
+        self._pruned_at = now
+        try:
+            for _ in range(_PRUNE_BATCHES):
+                async with self.unit_of_work() as work:
+                    gone = await schedules.forget_fires(
+                        work.db, older_than=_KEPT, limit=_PRUNE_BATCH
+                    )
+                if gone < _PRUNE_BATCH:
+                    return
+        except Exception as error:
+            _log.warning("prune_postponed", table="schedule_fires", error=str(error))
+
+
+def _sorted_out(
+    due: list[datetime], *, schedule: Schedule, now: datetime
+) -> tuple[list[datetime], list[datetime]]:
+    """Those that are let go as missed, and those that fire, late or on time."""
+    late = [moment for moment in due if now - moment > schedule.misfire_grace]
+    on_time = due[len(late) :]
+    if schedule.misfire == Misfire.ONCE and late:
+        return late[:-1], [late[-1], *on_time]
+    return late, on_time
+
+
+async def _settle(
+    work: UnitOfWork,
+    registered: RegisteredSchedule,
+    firing: list[datetime],
+    *,
+    waiting: ScheduleFire | None,
+    refuse: bool,
+) -> list[UUID]:
+    """Start a run for each fire time, or record why there is none, as the overlap policy says."""
+    schedule, name = registered.schedule, registered.name
+    in_the_way: UUID | None = None
+    if schedule.overlap != Overlap.ALLOW:
+        in_the_way = await schedules.active_run_of(
+            work.db, name, or_run=waiting.task_id if waiting else None
+        )
+    if waiting is not None:
+        if in_the_way is not None and not firing:
+            return []
+        firing = [waiting.fire_time, *firing]
+    if schedule.overlap == Overlap.WAIT:
+        firing = await _only_the_newest(work, name, firing)
+    started: list[UUID] = []
+    for moment in firing:
+        fire = await schedules.record_fire(work.db, schedule=name, fire_time=moment)
+        if fire is None:
+            continue
+        answer = await _start(work, registered, fire, in_the_way=in_the_way, refuse=refuse)
+        if answer is None:
+            continue
+        if schedule.overlap != Overlap.ALLOW:
+            in_the_way = answer.run.id
+        if not answer.existing:
+            started.append(answer.run.id)
+    return started
+
+
+async def _only_the_newest(work: UnitOfWork, name: str, firing: list[datetime]) -> list[datetime]:
+    """However many fire times wait, one run starts for them: that of the newest."""
+    for moment in firing[:-1]:
+        await schedules.record_fire(
+            work.db, schedule=name, fire_time=moment, outcome=FireOutcome.OVERLAPPED
+        )
+    return firing[-1:]
+
+
+async def _start(
+    work: UnitOfWork,
+    registered: RegisteredSchedule,
+    fire: ScheduleFire,
+    *,
+    in_the_way: UUID | None,
+    refuse: bool,
+) -> StartedRun | None:
+    """Start the run of one fire time and record it there; None if no start was asked for."""
+    waits = registered.schedule.overlap == Overlap.WAIT
+    overlapped = FireOutcome.WAITING if waits else FireOutcome.OVERLAPPED
+    if in_the_way is not None:
+        fire.outcome, fire.task_id = overlapped, in_the_way
+        return None
+    if refuse:
+        fire.outcome = FireOutcome.REFUSED
+        return None
+    async with asyncio.timeout(_START_LIMIT.total_seconds()):
+        answer = await work.start(registered.schedule.task)
+    fire.task_id = answer.run.id
+    if answer.existing:
+        fire.outcome = overlapped
+    else:
+        await schedules.name_schedule_of_run(work.db, answer.run.id, registered.name)
+    return answer

@@ -1,0 +1,348 @@
+"""How an attempt ends, whoever ends it: the worker, the reconciler, the cancelling person.
+
+One transaction moves the session's stage, keeps the failure, discards what is to be discarded and
+changes the run; after its commit the ending is announced, or the run is handed to the queue again.
+What is not announced, because Redis or this process went away in between, is announced by the
+reconciler.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ticketgen.context import RunIdentity
+from ticketgen.database import SessionFactory
+from ticketgen.delivering import deliver
+from ticketgen.domain import failures, run_attempts, sessions, task_runs, transitions
+from ticketgen.domain.run_attempts import AttemptOutcome
+from ticketgen.domain.sessions import Stage
+from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.domain.transitions import POISON_BOUND, StaleAttemptError
+from ticketgen.errors import (
+    AdminRequiredError,
+    ErrorCategory,
+    NotFoundError,
+    TemporaryError,
+    TicketgenError,
+)
+from ticketgen.plugin import RetryPolicy, StageMoves, Task
+from ticketgen.progress import Publisher, publish_ending
+from ticketgen.queue import RunQueue
+from ticketgen.registry import Registry
+from ticketgen.settings import Settings
+
+__all__ = [
+    "Cancelled",
+    "Completed",
+    "Failed",
+    "HandedBack",
+    "Outcome",
+    "Parked",
+    "PoisonRunError",
+    "Settler",
+    "announce",
+    "discard_results",
+    "identity_of",
+    "move_stage",
+    "retry_delay",
+]
+
+_log = structlog.get_logger(__name__)
+
+
+class PoisonRunError(AdminRequiredError):
+    """The run kills the worker process that works on it."""
+
+    code = "poison"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completed:
+    """The handler returned."""
+
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """The handler raised, or was stopped at its time limit."""
+
+    error: TicketgenError
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedBack:
+    """The worker gives the run back, through no fault of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cancelled:
+    """Somebody asked for the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parked:
+    """This worker cannot run it, another may; `reason` has `code`, `message` and `version`."""
+
+    reason: Mapping[str, Any]
+
+
+Outcome = Completed | Failed | HandedBack | Cancelled | Parked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settler:
+    """Ends attempts; every process has one."""
+
+    registry: Registry
+    session_factory: SessionFactory
+    queue: RunQueue
+    publisher: Publisher
+    settings: Settings
+    randomness: random.Random = field(default_factory=random.Random)
+
+    async def settle(self, run: TaskRun, outcome: Outcome) -> TaskRun:
+        """End the attempt that `run` names, and tell whoever has to know.
+
+        Raises:
+            StaleAttemptError: the attempt counts no more; nothing was written.
+            DBAPIError: the database did not take it.
+        """
+        settled = await self.store(run, outcome)
+        await self._tell(settled, due=isinstance(outcome, HandedBack))
+        return settled
+
+    async def store(self, run: TaskRun, outcome: Outcome) -> TaskRun:
+        """End the attempt in the database only; the reconciler tells the rest. Raises as above."""
+        async with self.session_factory() as db:
+            settled = await self._settled(db, run, outcome)
+            if not settled.is_settled and settled.cancel_requested_at is not None:
+                await db.rollback()
+                settled = await self._settled(db, run, Cancelled())
+            await db.commit()
+        _log.info("run_settled", run=str(run.id), attempt=run.attempt, state=str(settled.state))
+        return settled
+
+    async def _settled(self, db: AsyncSession, run: TaskRun, outcome: Outcome) -> TaskRun:
+        if isinstance(outcome, Completed):
+            await move_stage(db, run, self._moves(run).on_success)
+            return await transitions.complete_run(
+                db, run.id, run.attempt, result_summary=outcome.summary
+            )
+        if isinstance(outcome, Failed):
+            return await self._failed(db, run, outcome.error)
+        if isinstance(outcome, Parked):
+            return await transitions.park_run(db, run.id, run.attempt, reason=outcome.reason)
+        if isinstance(outcome, Cancelled):
+            await self._undo(db, run)
+            return await transitions.cancel_run(db, run.id, run.attempt)
+        return await transitions.requeue_run(
+            db, run.id, run.attempt, outcome=AttemptOutcome.HANDED_BACK
+        )
+
+    async def _failed(self, db: AsyncSession, run: TaskRun, error: TicketgenError) -> TaskRun:
+        task = self._task(run)
+        policy = task.retry if task else RetryPolicy()
+        if error.category is ErrorCategory.TEMPORARY and run.tries < policy.max_tries:
+            delay = retry_delay(
+                policy, self.settings, tries=run.tries, error=error, randomness=self.randomness
+            )
+            problem = await _recorded(db, run, error, severity="transient")
+            _log.warning("run_retried", code=error.code, delay_seconds=delay.total_seconds())
+            return await transitions.requeue_run(
+                db,
+                run.id,
+                run.attempt,
+                outcome=AttemptOutcome.RETRIED,
+                delay=delay,
+                error=problem,
+            )
+        await move_stage(db, run, self._moves(run).on_failure)
+        problem = await _recorded(db, run, error, severity="blocking")
+        _log.error(
+            "run_failed", code=error.code, error=error.message, details=error.technical_details
+        )
+        return await transitions.fail_run(db, run.id, run.attempt, error=problem)
+
+    async def rescue(self, run_id: UUID, attempt: int) -> TaskRun | None:
+        """Take a run away from a worker whose lease has run out; None if that is no longer so.
+
+        It is queued again, unless its end was asked for, or the attempt died alone and was the
+        last that may: then it is cancelled, or failed as poison.
+        """
+        async with self.session_factory() as db:
+            run = await db.get(TaskRun, run_id)
+            if run is None:
+                return None
+            moves = self._moves(run)
+            if run.session_id is not None and (moves.on_failure or moves.on_cancel):
+                await sessions.lock_session(db, run.session_id)
+            settled = await self._rescued(db, run_id, attempt)
+            await db.commit()
+        if settled is not None:
+            _log.warning(
+                "run_rescued",
+                run=str(run_id),
+                task=settled.task_type,
+                state=str(settled.state),
+                rescues=settled.rescues,
+            )
+            await self._tell(settled, due=True)
+        return settled
+
+    async def _rescued(self, db: AsyncSession, run_id: UUID, attempt: int) -> TaskRun | None:
+        run = await task_runs.lock_run(db, run_id, unless_locked=True)
+        if run is None or run.state is not RunState.RUNNING or run.attempt != attempt:
+            return None
+        dead = await run_attempts.lock_expired_attempt(db, run_id, attempt)
+        if dead is None:
+            return None
+        lost = AttemptOutcome.LOST
+        if run.cancel_requested_at is not None:
+            await self._undo(db, run)
+            return await transitions.cancel_run(db, run_id, attempt, outcome=lost)
+        if dead.alone and run.rescues + 1 >= POISON_BOUND and self._task(run) is not None:
+            await move_stage(db, run, self._moves(run).on_failure)
+            poison = await self._poison(db, run)
+            problem = await _recorded(db, run, poison, severity="blocking")
+            return await transitions.fail_run(db, run_id, attempt, error=problem, outcome=lost)
+        return await transitions.requeue_run(db, run_id, attempt, outcome=lost)
+
+    async def _poison(self, db: AsyncSession, run: TaskRun) -> PoisonRunError:
+        deaths = [
+            f"attempt {item.attempt} on {item.worker}, begun {item.started_at.isoformat()}"
+            for item in await run_attempts.list_attempts(db, run.id)
+            if item.outcome is AttemptOutcome.LOST or item.attempt == run.attempt
+        ]
+        stage = (run.progress or {}).get("stage")
+        return PoisonRunError(
+            f"The worker process died {POISON_BOUND} times while it worked on this task, the last "
+            "time with nothing else in hand.",
+            recovery_actions=[
+                "Look in the workers' logs and the system's (out of memory?) at these times; then "
+                "start the task again."
+            ],
+            technical_details={"deaths": deaths, "last_stage": stage},
+        )
+
+    async def _undo(self, db: AsyncSession, run: TaskRun) -> None:
+        await move_stage(db, run, self._moves(run).on_cancel)
+        await discard_results(db, run, self._task(run))
+
+    async def _tell(self, run: TaskRun, *, due: bool) -> None:
+        """A run that waits for its retry is pushed by the reconciler, by the database's clock."""
+        if run.is_settled:
+            await announce(run, self.publisher, self.session_factory)
+        elif run.state is RunState.QUEUED and due:
+            await deliver(self.queue, [run], self.registry)
+
+    def _task(self, run: TaskRun) -> Task[Any, Any] | None:
+        registered = self.registry.tasks.get(run.task_type)
+        return registered.task if registered else None
+
+    def _moves(self, run: TaskRun) -> StageMoves:
+        task = self._task(run)
+        return (task.stages if task else None) or StageMoves(allowed=())
+
+
+def identity_of(run: TaskRun) -> RunIdentity:
+    """Which attempt of which run that is."""
+    return RunIdentity(
+        id=run.id,
+        task_type=run.task_type,
+        session_id=run.session_id,
+        lineage_id=run.lineage_id,
+        requested_by=run.requested_by,
+        attempt=run.attempt,
+        tries=run.tries,
+    )
+
+
+async def move_stage(db: AsyncSession, run: TaskRun, stage: Stage | None) -> None:
+    """Move the run's session; its row is locked before the run's, as a start does it.
+
+    Raises:
+        StaleAttemptError: the session is gone, and the run with it.
+    """
+    if run.session_id is None or stage is None:
+        return
+    try:
+        session = await sessions.lock_session(db, run.session_id)
+    except NotFoundError as error:
+        raise StaleAttemptError(f"The session of run {run.id} was deleted.") from error
+    session.stage = stage
+
+
+async def discard_results(db: AsyncSession, run: TaskRun, task: Task[Any, Any] | None) -> None:
+    """Delete the partial results of a cancelled run as its task declares; a failure is logged."""
+    if task is None or task.discard is None:
+        return
+    try:
+        async with db.begin_nested():
+            await task.discard(db, identity_of(run))
+    except (Exception, SystemExit):
+        _log.exception("discard_failed", run=str(run.id), task=run.task_type)
+
+
+async def announce(run: TaskRun, publisher: Publisher, session_factory: SessionFactory) -> None:
+    """Publish the ending of a settled run and note that it was; what fails is done again later."""
+    if not await publish_ending(publisher, run):
+        return
+    try:
+        async with session_factory() as db:
+            await task_runs.mark_announced(db, run.id)
+            await db.commit()
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        _log.warning("announcement_not_noted", run=str(run.id), error=str(error))
+
+
+def retry_delay(
+    policy: RetryPolicy,
+    settings: Settings,
+    *,
+    tries: int,
+    error: TicketgenError,
+    randomness: random.Random,
+) -> timedelta:
+    """How long to wait before the next try: full jitter under an exponential ceiling.
+
+    Never less than the error's `retry_after`, as far as `retry_after_limit` lets it ask. `tries`
+    counts the tries so far, from 1.
+    """
+    base = policy.base if policy.base is not None else settings.retry_delay
+    limit = policy.limit if policy.limit is not None else settings.retry_delay_limit
+    ceiling = min(limit, base * float(2 ** min(tries - 1, 20)))
+    delay = ceiling * randomness.random()
+    asked = error.retry_after if isinstance(error, TemporaryError) else None
+    return max(delay, min(asked, settings.retry_after_limit)) if asked is not None else delay
+
+
+async def _recorded(
+    db: AsyncSession, run: TaskRun, error: TicketgenError, *, severity: str
+) -> dict[str, Any]:
+    failure = await failures.record_failure(
+        db,
+        error,
+        operation_stage=run.task_type,
+        severity=severity,
+        session_id=run.session_id,
+        task_id=run.id,
+        attempt=run.attempt,
+    )
+    return {
+        "error_id": str(failure.id),
+        "error_category": str(error.category),
+        "code": failure.code,
+        "user_message": failure.user_message,
+        "recovery_actions": failure.recovery_actions,
+    }
