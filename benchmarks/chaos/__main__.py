@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.chaos.campaign import Campaign
@@ -42,14 +43,14 @@ async def _campaign(seed: int, shape: Shape, logs: Path) -> Report:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="same seed, same plan (default: 1)")
     parser.add_argument("--runs", type=int, help="default: 300, or 40 with --short")
-    parser.add_argument("--seconds", type=float, help="of trouble; default: 180, or 12")
+    parser.add_argument("--seconds", type=float, help="of trouble; default: 180, or 10")
     parser.add_argument("--workers", type=int, help="default: 4, or 3")
     parser.add_argument(
         "--short", action="store_true", help="less than a minute, with short leases"

@@ -79,6 +79,7 @@ class Campaign:
             async with fleet.running():
                 await self._all_up(place, fleet)
                 await self._storm(place, fleet, load, counting)
+                self.say("every run has had its time; filling every slot once …")
                 await self._all_up(place, fleet)
                 await self._probe(place, fleet, load)
             self._leaked += fleet.leaked
@@ -184,6 +185,8 @@ class Campaign:
             creations=counting.creations,
             silences=self._journal.silences,
         )
+        lines = [creation.as_line() for creation in counting.creations]
+        (self.logs / "outside.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
         verdict = judge(case, leaked=self._leaked)
         verdict.wrong += self._failures
         return Report(

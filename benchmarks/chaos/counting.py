@@ -35,6 +35,10 @@ class Creation:
     manner: str
     """How the request was treated."""
 
+    def as_line(self) -> str:
+        """For a log."""
+        return f"{self.at.isoformat()} {self.number} {self.key} {self.manner}"
+
 
 class CountingServer:
     """Creates what it is asked for, as often as it is asked; `serving` gives it an address."""
@@ -48,13 +52,13 @@ class CountingServer:
         self._handling: set[asyncio.Task[None]] = set()
         # Each manner, its weight, and what it does.
         self._ways: dict[str, tuple[int, Callable[[str], Awaitable[bytes]]]] = {
-            "at once": (70, self._at_once),
-            "slowly": (10, self._slowly),
-            "created, connection dropped": (7, self._dropped),
-            "created, answered too late": (4, self._answered_late),
-            "created after the caller gave up": (4, self._created_late),
-            "not created, connection dropped": (3, self._refused_silently),
-            "not created, 503": (2, self._refused),
+            "at once": (84, self._at_once),
+            "slowly": (6, self._slowly),
+            "created, connection dropped": (3, self._dropped),
+            "created, answered too late": (2, self._answered_late),
+            "created after the caller gave up": (2, self._created_late),
+            "not created, connection dropped": (2, self._refused_silently),
+            "not created, 503": (1, self._refused),
         }
 
     @asynccontextmanager

@@ -22,6 +22,8 @@ class Worst:
     number: int = 0
     middle: float | None = None
     worst: float | None = None
+    which: str = ""
+    """What took longest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +36,13 @@ class Figures:
     """Leases that ran out though nobody had killed or frozen the worker, nor taken Postgres."""
     noticed: Worst
     """From the death of a worker to the moment its run is taken away from it."""
+    noticed_undisturbed: Worst
+    """The same, where Postgres was there all that time; without it nobody can notice anything."""
     running_again: Worst
     """From the death of a worker to the next claim of its run; waits for a free slot included."""
     running_again_undisturbed: Worst
-    """The same, where neither server was away in that time."""
+    """The same, where neither server was away in that time, and the run needed no worker for
+    itself alone, as one does that two workers have died under."""
     after_postgres: Worst
     """From the return of Postgres to the next claim, where somebody waited."""
     after_redis: Worst
@@ -54,14 +59,20 @@ def measure(evidence: Evidence, silences: Sequence[Silence], outages: Sequence[O
         attempts=len(attempts),
         attempts_lost=len(lost),
         lost_by_the_living=sum(not _is_excused(attempt, silences, outages) for attempt in lost),
-        noticed=_worst([taken - at for at, taken, _ in rescues]),
-        running_again=_worst([again - at for at, _, again in rescues if again]),
-        running_again_undisturbed=_worst(
+        noticed=_worst([_Took(which=it.which, time=it.noticed - it.at) for it in rescues]),
+        noticed_undisturbed=_worst(
             [
-                again - at
-                for at, _, again in rescues
-                if again and not any(_meets(outage, at, again) for outage in outages)
+                _Took(which=it.which, time=it.noticed - it.at)
+                for it in rescues
+                if not any(
+                    outage.server == "postgres" and _meets(outage, it.at, it.noticed)
+                    for outage in outages
+                )
             ]
+        ),
+        running_again=_worst([took for it in rescues for took in it.again]),
+        running_again_undisturbed=_worst(
+            [took for it in rescues if it.is_undisturbed(outages) for took in it.again]
         ),
         after_postgres=_worst(_pickups(evidence, outages, "postgres")),
         after_redis=_worst(_pickups(evidence, outages, "redis")),
@@ -82,22 +93,51 @@ def most_at_once(attempts: Sequence[RunAttempt]) -> int:
     return most
 
 
-def _worst(durations: Sequence[timedelta]) -> Worst:
+@dataclass(frozen=True, kw_only=True)
+class _Took:
+    which: str
+    time: timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rescue:
+    """An attempt that died in a silence: when that began, was noticed, and was mended."""
+
+    which: str
+    at: datetime
+    noticed: datetime
+    following: RunAttempt | None
+
+    @property
+    def again(self) -> list[_Took]:
+        if self.following is None:
+            return []
+        return [_Took(which=self.which, time=self.following.started_at - self.at)]
+
+    def is_undisturbed(self, outages: Sequence[Outage]) -> bool:
+        end = self.following.started_at if self.following else self.noticed
+        alone = self.following is not None and self.following.alone
+        return not alone and not any(_meets(outage, self.at, end) for outage in outages)
+
+
+def _worst(durations: Sequence[_Took]) -> Worst:
     if not durations:
         return Worst()
-    ordered = sorted(duration.total_seconds() for duration in durations)
-    return Worst(number=len(ordered), middle=ordered[len(ordered) // 2], worst=ordered[-1])
+    ordered = sorted(durations, key=lambda took: took.time)
+    return Worst(
+        number=len(ordered),
+        middle=round(ordered[len(ordered) // 2].time.total_seconds(), 3),
+        worst=round(ordered[-1].time.total_seconds(), 3),
+        which=ordered[-1].which,
+    )
 
 
 def _meets(outage: Outage, begin: datetime, end: datetime) -> bool:
     return outage.at <= end and outage.until >= begin
 
 
-def _rescues(
-    evidence: Evidence, silences: Sequence[Silence]
-) -> Iterator[tuple[datetime, datetime, datetime | None]]:
-    """Of every attempt that died in a silence: when that began, was noticed, and was mended."""
-    for attempts in evidence.attempts.values():
+def _rescues(evidence: Evidence, silences: Sequence[Silence]) -> Iterator[_Rescue]:
+    for run_id, attempts in evidence.attempts.items():
         for attempt, following in pairwise([*attempts, None]):
             if attempt is None or attempt.outcome is not AttemptOutcome.LOST:
                 continue
@@ -110,7 +150,12 @@ def _rescues(
                 and attempt.started_at <= silence.at <= ended
             ]
             if struck and ended is not None:
-                yield max(struck), ended, following.started_at if following else None
+                yield _Rescue(
+                    which=f"{evidence.runs[run_id].task_type} {run_id}, attempt {attempt.attempt}",
+                    at=max(struck),
+                    noticed=ended,
+                    following=following,
+                )
 
 
 def _is_excused(
@@ -128,7 +173,7 @@ def _is_excused(
     )
 
 
-def _pickups(evidence: Evidence, outages: Sequence[Outage], server: str) -> list[timedelta]:
+def _pickups(evidence: Evidence, outages: Sequence[Outage], server: str) -> list[_Took]:
     """From each return of a server to the first claim after it, if a run waited for one then."""
     claims = sorted(
         attempt.started_at for several in evidence.attempts.values() for attempt in several
@@ -137,7 +182,8 @@ def _pickups(evidence: Evidence, outages: Sequence[Outage], server: str) -> list
     for outage in outages:
         later = [claim for claim in claims if claim > outage.until]
         if outage.server == server and later and _someone_waits(evidence, outage.until):
-            found.append(later[0] - outage.until)
+            which = f"back at {outage.until:%H:%M:%S}"
+            found.append(_Took(which=which, time=later[0] - outage.until))
     return found
 
 
@@ -152,7 +198,7 @@ def _someone_waits(evidence: Evidence, moment: datetime) -> bool:
 
 def _cancellations(
     evidence: Evidence, silences: Sequence[Silence], outages: Sequence[Outage]
-) -> Iterator[timedelta]:
+) -> Iterator[_Took]:
     for run_id, attempts in evidence.attempts.items():
         run = evidence.runs[run_id]
         wish, end = run.cancel_requested_at, run.finished_at
@@ -166,4 +212,4 @@ def _cancellations(
             for silence in silences
         ) or any(_meets(outage, wish, end) for outage in outages)
         if last.outcome is AttemptOutcome.CANCELLED and not touched:
-            yield end - wish
+            yield _Took(which=f"{run.task_type} {run_id}", time=end - wish)

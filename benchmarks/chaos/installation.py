@@ -80,7 +80,7 @@ async def installation(
                     environment={
                         **os.environ,  # noqa: TID251 - a child needs PATH, HOME and the like
                         **own,
-                        "PYTHONPATH": _folder_of(plugin.module),
+                        "PYTHONPATH": os.pathsep.join(_search_path(plugin.module)),
                         "TICKETGEN_CHAOS_URL": outside,
                         "TICKETGEN_CHAOS_PATIENCE": str(CLIENT_PATIENCE),
                     },
@@ -88,11 +88,13 @@ async def installation(
                 )
 
 
-def _folder_of(module: str) -> str:
+def _search_path(module: str) -> list[str]:
+    """Where workers look for modules: what this process was told to, and the plugin's folder."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise RuntimeError(f"the module {module} was installed and cannot be found")
-    return str(Path(spec.origin).parent)
+    told = os.environ.get("PYTHONPATH")  # noqa: TID251 - handed on to a child
+    return [str(Path(spec.origin).parent), *([told] if told else [])]
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:

@@ -26,7 +26,7 @@ JOURNEY = ("processing", "adf_validation", "export")
 
 _AWAY = (DBAPIError, PoolTimeoutError, RedisError, TemporaryError, OSError)
 _AGAIN = 0.3
-_STARTS_EACH = 12
+_STARTS_EACH = 20
 """A task of a session that failed is started again, as a person would; so often at most."""
 
 

@@ -70,7 +70,7 @@ def long_shape(*, runs: int = 300, seconds: float = 180, workers: int = 4) -> Sh
     )
 
 
-def short_shape(*, runs: int = 40, seconds: float = 12, workers: int = 3) -> Shape:
+def short_shape(*, runs: int = 40, seconds: float = 10, workers: int = 3) -> Shape:
     """Less than a minute, with leases as short as the slowest machine for tests bears."""
     return Shape(
         runs=runs,

@@ -43,6 +43,14 @@ class Report:
             "kinds": {kind: asdict(count) for kind, count in verdict.kinds.items()},
             "figures": asdict(self.figures),
             "troubles": dict(self.journal.troubles),
+            "silences": [
+                f"pid {silence.pid} from {silence.at} to {silence.until or 'its end'}"
+                for silence in self.journal.silences
+            ],
+            "outages": [
+                f"{outage.server} from {outage.at} to {outage.until}"
+                for outage in self.journal.outages
+            ],
             "notes": dict(self.journal.notes),
             "created": len(self.counting.creations),
             "outside": self.counting.manners,
@@ -106,8 +114,9 @@ class Report:
         yield f"{'seconds':<44}{'number':>6}{'middle':>9}{'worst':>9}"
         for name, value in (
             ("worker dead → noticed", figures.noticed),
+            ("the same, Postgres there all that time", figures.noticed_undisturbed),
             ("worker dead → run claimed again", figures.running_again),
-            ("the same, while both servers were there", figures.running_again_undisturbed),
+            ("the same, no outage, no need to be alone", figures.running_again_undisturbed),
             ("Postgres back → next claim", figures.after_postgres),
             ("Redis back → next claim", figures.after_redis),
             ("cancel asked → stopped", figures.cancelled),
@@ -118,4 +127,4 @@ class Report:
 def _columns(value: Worst) -> str:
     if value.worst is None or value.middle is None:
         return f"{0:>6}{'–':>9}{'–':>9}"
-    return f"{value.number:>6}{value.middle:>9.2f}{value.worst:>9.2f}"
+    return f"{value.number:>6}{value.middle:>9.2f}{value.worst:>9.2f}  {value.which}"

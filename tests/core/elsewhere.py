@@ -18,7 +18,7 @@ from ticketgen.domain.effects import Effect, EffectName
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.runtime import Runtime
 
-TIMEOUT = timedelta(seconds=0.15)
+TIMEOUT = timedelta(seconds=0.6)
 MARGIN = timedelta(seconds=0.05)
 
 
@@ -121,6 +121,8 @@ async def intended(
         )
         if over:
             await db.execute(
-                update(Effect).values(over_at=func.clock_timestamp() - timedelta(seconds=1))
+                update(Effect)
+                .where(Effect.key == key)
+                .values(over_at=func.clock_timestamp() - timedelta(seconds=1))
             )
         await db.commit()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
 
 from ticketgen import (
@@ -21,11 +23,12 @@ from ticketgen import (
     Task,
     TaskContext,
 )
-from ticketgen.domain import run_attempts, sessions, task_runs, transitions, users
+from ticketgen.domain import run_attempts, sessions, task_runs, transitions, users, workers
 from ticketgen.domain.failures import Failure
 from ticketgen.domain.run_attempts import RunAttempt
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.task_runs import TaskRun
+from ticketgen.maintenance import Reconciler
 from ticketgen.progress import ProgressMessage
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime, open_runtime
@@ -60,13 +63,39 @@ def raising(*errors: BaseException) -> Handler:
     return handler
 
 
+class Gate:
+    """A handler that says when it has begun, and waits until it may go on, or has to stop."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.stopped = asyncio.Event()
+        self.contexts: list[TaskContext] = []
+
+    async def handler(self, ctx: TaskContext, payload: Note) -> dict[str, Any]:
+        self.contexts.append(ctx)
+        self.begun.set()
+        try:
+            await self.go_on.wait()
+        except asyncio.CancelledError:
+            self.stopped.set()
+            raise
+        return {"attempt": ctx.run.attempt}
+
+
+async def until(happened: Callable[[], Awaitable[object]], *, within: float = 10) -> None:
+    """Ask again and again until the answer is true; fails after so many seconds."""
+    async with asyncio.timeout(within):
+        while not await happened():
+            await asyncio.sleep(0.02)
+
+
 def task(name: str = "lab", handler: Handler = succeed, **options: Any) -> Task[Note, Note]:
     return Task(
         name=name,
         summary="Does what a test wants.",
         request=Note,
         payload=Note,
-        prepare=prepare,
         handler=handler,
         job_name=f"{name.replace('.', '_')}_job",
         **(
@@ -74,6 +103,7 @@ def task(name: str = "lab", handler: Handler = succeed, **options: Any) -> Task[
                 "subject": Subject.NONE,
                 "exclusivity": Exclusivity.TYPE,
                 "startable_by": Caller.ADMIN,
+                "prepare": prepare,
             }
             | options
         ),
@@ -127,6 +157,63 @@ async def claim(
         )
         await db.commit()
     return run
+
+
+async def expire_lease(runtime: Runtime, run_id: UUID) -> None:
+    """As if the worker that holds the run had not been heard of for a whole lease."""
+    async with runtime.session_factory() as db:
+        await db.execute(
+            update(RunAttempt)
+            .where(RunAttempt.run_id == run_id, RunAttempt.ended_at.is_(None))
+            .values(lease_expires_at=func.clock_timestamp() - timedelta(milliseconds=1))
+        )
+        await db.commit()
+
+
+async def run_alone(runtime: Runtime, run_id: UUID) -> TaskRun:
+    """Run it once in a worker that holds nothing else, and give it as it stands then."""
+    await runner_of(runtime).run(run_id)
+    return await run_of(runtime, run_id)
+
+
+async def lose(runtime: Runtime, run_id: UUID, *, alone: bool = False) -> None:
+    """Let a worker claim the run and die, and let the run be rescued."""
+    assert await claim(runtime, run_id, alone=alone) is not None
+    await expire_lease(runtime, run_id)
+    await reconciler_of(runtime).reconcile()
+
+
+async def say_alive(
+    runtime: Runtime,
+    *task_types: str,
+    worker_id: UUID | None = None,
+    plugins: dict[str, str] | None = None,
+) -> UUID:
+    """Let a worker that offers these task types say that it lives."""
+    worker_id = worker_id or uuid7()
+    async with runtime.session_factory() as db:
+        await workers.say_alive(
+            db,
+            worker_id=worker_id,
+            host="lab",
+            pid=1,
+            version="1",
+            task_types=list(task_types),
+            plugins=plugins or {},
+            max_jobs=2,
+            running=0,
+            lag=0.0,
+        )
+        await db.commit()
+    return worker_id
+
+
+def reconciler_of(runtime: Runtime) -> Reconciler:
+    return Reconciler(settler=runtime.settler)
+
+
+async def queued_jobs(runtime: Runtime) -> list[str]:
+    return [job.decode() for job in await runtime.redis.zrange("arq:queue", 0, -1)]
 
 
 async def attempts_of(runtime: Runtime, run_id: UUID) -> list[RunAttempt]:

@@ -3,22 +3,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from tests.core import elsewhere, lab
 from tests.core.elsewhere import Elsewhere, do, intended, ledger, new_attempt
 from ticketgen import Exclusivity, TaskContext, effects
-from ticketgen.domain import effects as ledger_of_effects
 from ticketgen.domain.effects import EffectState
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import RunState
-from ticketgen.domain.transitions import StaleAttemptError
 from ticketgen.effects import EffectUnsettledError
 from ticketgen.errors import OutcomeUnknownError, RateLimitedError, TemporaryError
 from ticketgen.runtime import Runtime
@@ -113,7 +109,7 @@ async def test_two_that_find_nothing_at_the_same_moment_do_not_both_create(
             "create", "one", lambda: there.create("one"), look_up=find, timeout=elsewhere.TIMEOUT
         )
 
-    results = await asyncio.gather(attempt(), attempt())
+    results = list(await asyncio.gather(attempt(), attempt()))
 
     assert there.created == ["one"]
     assert results == [{"number": 1}] * 2
@@ -267,181 +263,6 @@ async def test_a_call_that_ends_well_in_spite_of_being_stopped_is_recorded(
             return
 
     there.after = deaf
-
-    assert await do(ctx, there) == {"number": 1}
-    assert await _state(runtime) is EffectState.DONE
-
-
-async def test_a_cancellation_waits_for_the_call_and_its_record(
-    runtime: Runtime, there: Elsewhere
-) -> None:
-    ctx = await new_attempt(runtime)
-    called, answered = asyncio.Event(), asyncio.Event()
-
-    async def answer() -> None:
-        called.set()
-        await answered.wait()
-
-    there.after = answer
-    doing = asyncio.create_task(do(ctx, there, timeout=timedelta(seconds=20)))
-    await called.wait()
-
-    for _ in range(3):
-        doing.cancel()
-        await asyncio.sleep(0.01)
-    still_at_it = not doing.done()
-    answered.set()
-    [ending] = await asyncio.gather(doing, return_exceptions=True)
-
-    assert still_at_it
-    assert isinstance(ending, asyncio.CancelledError)
-    assert await _state(runtime) is EffectState.DONE
-
-
-async def test_a_time_limit_around_the_effect_still_fires_as_one(
-    runtime: Runtime, there: Elsewhere
-) -> None:
-    ctx = await new_attempt(runtime)
-    there.after = lambda: asyncio.sleep(0.1)
-
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await do(ctx, there, timeout=timedelta(seconds=20))
-
-    assert await _state(runtime) is EffectState.DONE
-
-
-async def test_a_cancellation_before_the_call_leaves_no_intention(
-    runtime: Runtime, there: Elsewhere, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ctx = await new_attempt(runtime)
-    doing: list[asyncio.Task[Any]] = []
-    begin = ledger_of_effects.begin_effect
-
-    async def cancelled_meanwhile(*arguments: Any, **options: Any) -> Any:
-        begun = await begin(*arguments, **options)
-        doing[0].cancel()
-        await asyncio.sleep(0.01)
-        return begun
-
-    monkeypatch.setattr(ledger_of_effects, "begin_effect", cancelled_meanwhile)
-    doing.append(asyncio.create_task(do(ctx, there)))
-    [ending] = await asyncio.gather(*doing, return_exceptions=True)
-
-    assert isinstance(ending, asyncio.CancelledError)
-    assert there.created == []
-    assert await ledger(runtime) is None
-
-
-async def test_a_cancellation_ends_a_wait_and_a_look_at_once(
-    runtime: Runtime, there: Elsewhere
-) -> None:
-    await intended(runtime)
-    ctx = await new_attempt(runtime)
-    looking = asyncio.Event()
-
-    async def find() -> None:
-        looking.set()
-        await asyncio.sleep(30)
-
-    doing = asyncio.create_task(
-        ctx.effect("create", "one", lambda: there.create("one"), look_up=find)
-    )
-    await looking.wait()
-    doing.cancel()
-
-    with pytest.raises(asyncio.CancelledError):
-        async with asyncio.timeout(5):
-            await doing
-    assert there.created == []
-
-
-async def test_what_an_overtaken_attempt_did_is_recorded_all_the_same(
-    runtime: Runtime, there: Elsewhere
-) -> None:
-    run = await lab.start(runtime)
-    ctx = await new_attempt(runtime, run)
-    called, answered = asyncio.Event(), asyncio.Event()
-
-    async def answer() -> None:
-        called.set()
-        await answered.wait()
-
-    there.after = answer
-    first = asyncio.create_task(do(ctx, there, timeout=timedelta(seconds=20)))
-    await called.wait()
-    second = asyncio.create_task(do(await new_attempt(runtime, run), there))
-    await asyncio.sleep(0.05)
-    waiting = not second.done()
-    answered.set()
-
-    assert await asyncio.gather(first, second) == [{"number": 1}] * 2
-    assert waiting
-    assert (there.created, there.looked_up) == (["one"], 0)
-
-
-async def test_an_overtaken_attempt_begins_nothing(runtime: Runtime, there: Elsewhere) -> None:
-    run = await lab.start(runtime)
-    stale = await new_attempt(runtime, run)
-    await new_attempt(runtime, run)
-
-    with pytest.raises(StaleAttemptError):
-        await do(stale, there)
-
-    assert there.created == []
-    assert await ledger(runtime) is None
-
-
-async def test_a_process_that_stood_still_after_its_intention_does_not_call(
-    runtime: Runtime, there: Elsewhere, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ctx = await new_attempt(runtime)
-    transaction = ctx.transaction
-
-    @asynccontextmanager
-    async def standing_still() -> AsyncIterator[AsyncSession]:
-        async with transaction() as db:
-            yield db
-        time.sleep(2 * elsewhere.TIMEOUT.total_seconds())  # noqa: ASYNC251 - all of it stands
-
-    monkeypatch.setattr(ctx, "transaction", standing_still)
-
-    with pytest.raises(EffectUnsettledError, match="no time left"):
-        await do(ctx, there)
-
-    assert there.created == []
-    assert await ledger(runtime) is None
-
-
-async def test_the_result_of_an_intention_that_was_taken_over_replaces_nothing(
-    runtime: Runtime, there: Elsewhere
-) -> None:
-    await intended(runtime)
-    late = await ledger(runtime)
-    assert late is not None
-
-    await do(await new_attempt(runtime), there)
-    async with runtime.session_factory() as db:
-        replaced = await ledger_of_effects.record_result(db, late, {"number": 99})
-        await db.commit()
-
-    assert replaced is None
-    assert await do(await new_attempt(runtime), there) == {"number": 1}
-
-
-async def test_a_result_is_recorded_when_the_database_is_back(
-    runtime: Runtime, there: Elsewhere, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ctx = await new_attempt(runtime)
-    record = ledger_of_effects.record_result
-    away = [ConnectionResetError("away"), ConnectionResetError("still away")]
-
-    async def sometimes(*arguments: Any) -> Any:
-        if away:
-            raise away.pop()
-        return await record(*arguments)
-
-    monkeypatch.setattr(ledger_of_effects, "record_result", sometimes)
 
     assert await do(ctx, there) == {"number": 1}
     assert await _state(runtime) is EffectState.DONE

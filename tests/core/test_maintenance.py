@@ -2,17 +2,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from uuid_utils.compat import uuid7
+from sqlalchemy.exc import DBAPIError
 
 from tests.core import lab
-from ticketgen.domain import task_runs, workers
+from ticketgen import Exclusivity
+from ticketgen.database import passes_by_itself
+from ticketgen.domain import redelivery, task_runs, workers
 from ticketgen.domain.task_runs import RunState
-from ticketgen.maintenance import _RECONCILE_LOCK, Heartbeat, Reconciler, repeating
-from ticketgen.runtime import Runtime
+from ticketgen.maintenance import _RECONCILE_LOCK, Reconciler, repeating
+from ticketgen.runtime import open_runtime
 from ticketgen.settings import Settings
 from ticketgen.testing import registry_of, run_to_end
 
@@ -22,41 +23,16 @@ def _overdue_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ticketgen.maintenance._OVERDUE", timedelta(0))
 
 
-def _reconciler(runtime: Runtime) -> Reconciler:
-    return Reconciler(
-        session_factory=runtime.session_factory,
-        queue=runtime.queue,
-        registry=runtime.registry,
-        settings=runtime.settings,
-    )
-
-
-def _heartbeat(runtime: Runtime, worker_id: UUID) -> Heartbeat:
-    return Heartbeat(
-        worker_id=worker_id,
-        session_factory=runtime.session_factory,
-        redis=runtime.redis,
-        settings=runtime.settings,
-        task_types=("lab",),
-        max_jobs=2,
-        held=lambda: {uuid7()},
-    )
-
-
-async def _queued(runtime: Runtime) -> list[str]:
-    return [job.decode() for job in await runtime.redis.zrange("arq:queue", 0, -1)]
-
-
 @pytest.mark.services
 async def test_a_run_the_queue_never_heard_of_is_pushed_once(settings: Settings) -> None:
     async with lab.open_lab(settings) as runtime:
         run = await lab.start(runtime)
         await runtime.redis.flushall()
 
-        await _reconciler(runtime).reconcile()
-        await _reconciler(runtime).reconcile()
+        await lab.reconciler_of(runtime).reconcile()
+        await lab.reconciler_of(runtime).reconcile()
 
-        assert await _queued(runtime) == [f"lab:{run.id}:2"]
+        assert await lab.queued_jobs(runtime) == [f"lab:{run.id}:2"]
 
 
 @pytest.mark.services
@@ -64,9 +40,9 @@ async def test_what_the_queue_has_is_not_pushed(settings: Settings) -> None:
     async with lab.open_lab(settings) as runtime:
         run = await lab.start(runtime)
 
-        await _reconciler(runtime).reconcile()
+        await lab.reconciler_of(runtime).reconcile()
 
-        assert await _queued(runtime) == [f"lab:{run.id}:1"]
+        assert await lab.queued_jobs(runtime) == [f"lab:{run.id}:1"]
         assert (await lab.run_of(runtime, run.id)).delivery == 1
 
 
@@ -76,9 +52,9 @@ async def test_a_run_whose_job_hangs_in_arq_s_claim_is_pushed_again(settings: Se
         run = await lab.start(runtime)
         await runtime.redis.set(f"arq:in-progress:lab:{run.id}:1", "1")
 
-        await _reconciler(runtime).reconcile()
+        await lab.reconciler_of(runtime).reconcile()
 
-        assert await _queued(runtime) == [f"lab:{run.id}:1", f"lab:{run.id}:2"]
+        assert await lab.queued_jobs(runtime) == [f"lab:{run.id}:1", f"lab:{run.id}:2"]
         assert (await run_to_end(runtime, run.id)).state is RunState.COMPLETED
 
 
@@ -89,50 +65,9 @@ async def test_a_run_that_is_not_due_is_not_pushed(settings: Settings) -> None:
         await lab.change_run(runtime, run.id, available_at=run.created_at + timedelta(hours=1))
         await runtime.redis.flushall()
 
-        await _reconciler(runtime).reconcile()
+        await lab.reconciler_of(runtime).reconcile()
 
-        assert await _queued(runtime) == []
-
-
-@pytest.mark.services
-async def test_the_run_of_a_dead_worker_runs_again_and_its_dead_attempt_counts_no_more(
-    settings: Settings,
-) -> None:
-    async with lab.open_lab(settings) as runtime:
-        run = await lab.start(runtime)
-        async with runtime.session_factory() as db:
-            await task_runs.claim_run(db, run.id, worker_id=uuid7())
-            await db.commit()
-
-        await _reconciler(runtime).reconcile()
-
-        rescued = await lab.run_of(runtime, run.id)
-        async with runtime.session_factory() as db:
-            with pytest.raises(task_runs.StaleAttemptError):
-                await task_runs.hold_attempt(db, run.id, 1)
-        again = await run_to_end(runtime, run.id)
-        assert (rescued.state, rescued.tries, rescued.rescues) == (RunState.QUEUED, 0, 1)
-        assert f"lab:{run.id}:{rescued.delivery}" in await _queued(runtime)
-        assert (again.state, again.attempt, again.tries) == (RunState.COMPLETED, 2, 1)
-
-
-@pytest.mark.services
-async def test_the_run_of_a_live_worker_is_left_to_it(settings: Settings) -> None:
-    async with lab.open_lab(settings) as runtime:
-        run = await lab.start(runtime)
-        worker_id = uuid7()
-        await _heartbeat(runtime, worker_id).beat()
-        async with runtime.session_factory() as db:
-            await task_runs.claim_run(db, run.id, worker_id=worker_id)
-            await db.commit()
-
-        await _reconciler(runtime).reconcile()
-        before = (await lab.run_of(runtime, run.id)).state
-        await _heartbeat(runtime, worker_id).stop()
-        await _reconciler(runtime).reconcile()
-
-        assert before is RunState.RUNNING
-        assert (await lab.run_of(runtime, run.id)).state is RunState.QUEUED
+        assert await lab.queued_jobs(runtime) == []
 
 
 @pytest.mark.services
@@ -143,12 +78,12 @@ async def test_while_another_process_reconciles_this_one_does_nothing(settings: 
         async with runtime.session_factory() as db:
             await db.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _RECONCILE_LOCK})
 
-            await _reconciler(runtime).reconcile()
-            meanwhile = await _queued(runtime)
+            await lab.reconciler_of(runtime).reconcile()
+            meanwhile = await lab.queued_jobs(runtime)
 
-        await _reconciler(runtime).reconcile()
+        await lab.reconciler_of(runtime).reconcile()
         assert meanwhile == []
-        assert len(await _queued(runtime)) == 1
+        assert len(await lab.queued_jobs(runtime)) == 1
 
 
 @pytest.mark.services
@@ -157,42 +92,39 @@ async def test_reconcilers_at_the_same_moment_push_a_lost_run_once(settings: Set
         run = await lab.start(runtime)
         await runtime.redis.flushall()
 
-        await asyncio.gather(*(_reconciler(runtime).reconcile() for _ in range(8)))
+        await asyncio.gather(*(lab.reconciler_of(runtime).reconcile() for _ in range(8)))
 
-        assert await _queued(runtime) == [f"lab:{run.id}:2"]
+        assert await lab.queued_jobs(runtime) == [f"lab:{run.id}:2"]
 
 
 @pytest.mark.services
-async def test_a_run_of_a_task_nobody_here_knows_is_left_alone(settings: Settings) -> None:
+async def test_a_run_of_a_task_nobody_here_knows_is_left_to_those_who_do(
+    settings: Settings,
+) -> None:
     async with lab.open_lab(settings) as runtime:
         run = await lab.start(runtime)
         await runtime.redis.flushall()
-        stranger = Reconciler(
-            session_factory=runtime.session_factory,
-            queue=runtime.queue,
-            registry=registry_of(settings),
-            settings=settings,
-        )
+        async with open_runtime(settings, registry=registry_of(settings)) as stranger:
+            await Reconciler(settler=stranger.settler).reconcile()
 
-        await stranger.reconcile()
-
-        assert await _queued(runtime) == []
+        assert await lab.queued_jobs(runtime) == []
         assert (await lab.run_of(runtime, run.id)).delivery == 1
 
 
 @pytest.mark.services
-async def test_a_heartbeat_is_in_postgres_and_in_redis(settings: Settings) -> None:
+async def test_workers_silent_for_a_day_are_forgotten(settings: Settings) -> None:
     async with lab.open_lab(settings) as runtime:
-        heartbeat = _heartbeat(runtime, uuid7())
+        old, fresh = await lab.say_alive(runtime, "lab"), await lab.say_alive(runtime, "lab")
+        async with runtime.session_factory() as db:
+            worker = await db.get_one(workers.WorkerProcess, old)
+            worker.last_seen_at -= timedelta(days=1, seconds=1)
+            await db.commit()
 
-        await heartbeat.beat()
-        await heartbeat.beat()
+        await lab.reconciler_of(runtime).reconcile()
 
         async with runtime.session_factory() as db:
-            [worker] = await workers.list_live_workers(db, expiry=settings.heartbeat_expiry)
-        assert (worker.id, worker.task_types) == (heartbeat.worker_id, ["lab"])
-        assert (worker.max_jobs, worker.running) == (2, 1)
-        assert 0 < await runtime.redis.ttl("worker:last_heartbeat") <= 30
+            assert await db.get(workers.WorkerProcess, old) is None
+            assert await db.get(workers.WorkerProcess, fresh) is not None
 
 
 async def test_a_loop_outlives_the_failures_of_what_it_does() -> None:
@@ -215,48 +147,99 @@ async def test_a_loop_outlives_the_failures_of_what_it_does() -> None:
 
 
 @pytest.mark.services
-async def test_after_a_gap_the_living_get_time_to_speak_before_anybody_counts_as_dead(
+async def test_runs_nobody_here_knows_do_not_fill_the_list_of_undelivered_ones(
     settings: Settings,
 ) -> None:
-    beat = timedelta(seconds=0.2)
-    settings = settings.model_copy(
-        update={"heartbeat_interval": beat, "heartbeat_expiry": beat * 2}
-    )
-    async with lab.open_lab(settings) as runtime:
-        worker_id = uuid7()
-        run = await lab.start(runtime)
-        await _heartbeat(runtime, worker_id).beat()
+    async with lab.open_lab(settings, lab.task("lab.a"), lab.task("lab.b")) as runtime:
+        await lab.start(runtime, "lab.a")
+        known = await lab.start(runtime, "lab.b")
+
         async with runtime.session_factory() as db:
-            await task_runs.claim_run(db, run.id, worker_id=worker_id)
-            await db.commit()
-        reconciler = _reconciler(runtime)
-        await reconciler.reconcile()
+            found = await redelivery.undelivered_runs(
+                db, task_types=["lab.b"], overdue=timedelta(0), limit=1
+            )
+            early = await redelivery.undelivered_runs(
+                db, task_types=["lab.b"], overdue=timedelta(minutes=1)
+            )
 
-        await asyncio.sleep(0.6)
-        await reconciler.reconcile()
-        after_gap = await lab.run_of(runtime, run.id)
-        for _ in range(6):
-            await asyncio.sleep(0.1)
-            await reconciler.reconcile()
-        at_last = await lab.run_of(runtime, run.id)
-
-        assert after_gap.state is RunState.RUNNING
-        assert (at_last.state, at_last.rescues) == (RunState.QUEUED, 1)
+        assert [run.id for run in found] == [known.id]
+        assert early == []
 
 
 @pytest.mark.services
-async def test_a_run_that_is_ours_by_its_row_but_not_in_our_hands_is_given_back(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ticketgen.domain.redelivery._CLAIM_MARGIN", timedelta(0))
+async def test_one_lost_delivery_is_made_good_once(settings: Settings) -> None:
     async with lab.open_lab(settings) as runtime:
-        worker_id = uuid7()
         run = await lab.start(runtime)
+
         async with runtime.session_factory() as db:
-            await task_runs.claim_run(db, run.id, worker_id=worker_id)
+            first = await redelivery.next_delivery(db, run.id, after=1)
+            second = await redelivery.next_delivery(db, run.id, after=1)
             await db.commit()
 
-        await _heartbeat(runtime, worker_id).beat()
+        assert (first, second) == (2, None)
 
-        dropped = await lab.run_of(runtime, run.id)
-        assert (dropped.state, dropped.tries, dropped.rescues) == (RunState.QUEUED, 0, 1)
+
+@pytest.mark.services
+async def test_a_lease_that_a_frozen_worker_keeps_locked_holds_nobody_up(
+    settings: Settings,
+) -> None:
+    async with lab.open_lab(settings, lab.task(exclusivity=Exclusivity.NONE)) as runtime:
+        first, second = await lab.start(runtime), await lab.start(runtime)
+        for run in (first, second):
+            await lab.claim(runtime, run.id)
+            await lab.expire_lease(runtime, run.id)
+        async with runtime.session_factory() as frozen:
+            await frozen.execute(
+                text("UPDATE run_attempts SET worker = worker WHERE run_id = :run"),
+                {"run": first.id},
+            )
+
+            async with asyncio.timeout(3):
+                await lab.reconciler_of(runtime).reconcile()
+
+            assert (await lab.run_of(runtime, first.id)).state is RunState.RUNNING
+            assert (await lab.run_of(runtime, second.id)).state is RunState.QUEUED
+        await lab.reconciler_of(runtime).reconcile()
+        assert (await lab.run_of(runtime, first.id)).state is RunState.QUEUED
+
+
+@pytest.mark.services
+async def test_what_a_frozen_process_has_locked_is_free_before_its_leases_run_out(
+    settings: Settings,
+) -> None:
+    brief = settings.model_copy(update={"lease_patience": timedelta(seconds=0.5)})
+    async with lab.open_lab(brief) as runtime, open_runtime(brief) as other:
+        run = await lab.start(runtime)
+        async with other.session_factory() as frozen:
+            await task_runs.lock_run(frozen, run.id)
+            await asyncio.sleep(0.7)
+
+            async with runtime.session_factory() as db:
+                free = await task_runs.lock_run(db, run.id, unless_locked=True)
+            with pytest.raises(DBAPIError) as ended:
+                await frozen.commit()
+        assert free is not None
+        assert passes_by_itself(ended.value)
+
+
+@pytest.mark.services
+async def test_a_reconciler_that_looks_more_rarely_than_leases_are_renewed_rescues_all_the_same(
+    settings: Settings,
+) -> None:
+    rare = settings.model_copy(
+        update={
+            "lease_renewal": timedelta(milliseconds=100),
+            "reconcile_interval": timedelta(milliseconds=200),
+        }
+    )
+    async with lab.open_lab(rare) as runtime:
+        run = await lab.start(runtime)
+        reconciler = lab.reconciler_of(runtime)
+        await reconciler.reconcile()
+        await lab.claim(runtime, run.id)
+        await lab.expire_lease(runtime, run.id)
+        await asyncio.sleep(rare.reconcile_interval.total_seconds())
+
+        await reconciler.reconcile()
+
+        assert (await lab.run_of(runtime, run.id)).state is RunState.QUEUED

@@ -154,9 +154,10 @@ async def test_with_redis_away_publishing_says_no_and_raises_nothing(
 async def test_an_ending_is_made_from_the_row(redis: Redis) -> None:
     publisher = Publisher(redis, keep=timedelta(hours=1))
     error = {"error_category": "user_fixable", "user_message": "no", "recovery_actions": ["do"]}
+    other_id = uuid7()
 
     await publish_completion(publisher, _run(RunState.COMPLETED, result_summary={"n": 3}))
-    await publish_error(publisher, _run(RunState.FAILED, error=error))
+    await publish_error(publisher, _run(RunState.FAILED, id=other_id, error=error))
 
     completed, failed = await _kept(redis)
     assert (completed.type, completed.progress_percentage) == ("completed", 100.0)

@@ -19,6 +19,7 @@ from ticketgen.errors import (
     TemporaryError,
     UserFixableError,
 )
+from ticketgen.maintenance import Reconciler
 from ticketgen.settings import Settings
 from ticketgen.testing import run_to_end
 
@@ -97,22 +98,29 @@ async def test_a_temporary_failure_is_tried_four_times_and_the_last_is_published
         assert [(m.type, m.user_message) for m in messages] == [("error", "Busy 4.")]
 
 
-async def test_a_retry_is_pushed_under_a_new_delivery_not_before_its_time(
-    settings: Settings,
+async def test_a_retry_is_pushed_under_a_new_delivery_when_the_database_says_that_it_is_due(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ticketgen.maintenance._OVERDUE", timedelta(0))
     handler = lab.raising(TemporaryError("Busy.", retry_after=timedelta(hours=1)))
     async with lab.open_lab(settings, lab.task(handler=handler)) as runtime:
         run = await lab.start(runtime)
+        await runtime.redis.flushall()
+        reconciler = Reconciler(settler=runtime.settler)
 
         queued = await run_to_end(runtime, run.id)
         again = await run_to_end(runtime, run.id)
+        await reconciler.reconcile()
+        early = await runtime.redis.zrange("arq:queue", 0, -1)
+        await lab.change_run(runtime, run.id, available_at=run.created_at)
+        await reconciler.reconcile()
 
-        score = await runtime.redis.zscore("arq:queue", f"lab:{run.id}:2")
         assert queued.delivery == 2
         assert queued.error is not None
         assert queued.error["user_message"] == "Busy."
-        assert score == pytest.approx(queued.available_at.timestamp() * 1000, abs=1)
         assert (again.state, again.attempt) == (RunState.QUEUED, 1)
+        assert early == []
+        assert await runtime.redis.zrange("arq:queue", 0, -1) == [f"lab:{run.id}:3".encode()]
 
 
 async def test_a_run_that_succeeds_after_a_retry_shows_no_error(settings: Settings) -> None:
@@ -328,17 +336,22 @@ async def test_a_run_whose_session_is_deleted_meanwhile_just_ends(settings: Sett
             assert await db.get(task_runs.TaskRun, run.id) is None
 
 
-async def test_a_payload_that_does_not_fit_its_model_fails_by_that_name(
+async def test_a_payload_that_does_not_fit_its_model_is_parked_under_that_name(
     settings: Settings,
 ) -> None:
     async with lab.open_lab(settings) as runtime:
         run = await lab.start(runtime)
         await lab.change_run(runtime, run.id, payload={"note": {"not": "text"}})
 
-        settled = await run_to_end(runtime, run.id)
+        parked = await run_to_end(runtime, run.id)
 
-        assert settled.error is not None
-        assert (settled.state, settled.error["code"]) == (RunState.FAILED, "unreadable_payload")
+        assert parked.parked is not None
+        assert (parked.state, parked.tries) == (RunState.PARKED, 0)
+        assert parked.parked["code"] == "unreadable_payload"
+        assert parked.parked["version"] == runtime.registry.version_of("lab")
+        assert "lab" in parked.parked["message"]
+        assert "note: " in parked.parked["message"]
+        assert await lab.messages_of(runtime, f"progress:{run.id}:lab") == []
 
 
 async def test_a_model_the_handler_itself_cannot_build_is_no_unreadable_payload(
@@ -353,7 +366,7 @@ async def test_a_model_the_handler_itself_cannot_build_is_no_unreadable_payload(
         settled = await run_to_end(runtime, run.id)
 
         assert settled.error is not None
-        assert settled.error["code"] == "unexpected"
+        assert (settled.state, settled.error["code"]) == (RunState.FAILED, "unexpected")
 
 
 async def test_a_handler_that_wants_to_end_the_process_fails_its_run_only(

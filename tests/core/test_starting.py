@@ -172,12 +172,7 @@ async def test_a_start_with_redis_away_is_stored_and_delivered_when_redis_is_bac
 ) -> None:
     monkeypatch.setattr("ticketgen.maintenance._OVERDUE", settings.reconcile_interval * 0)
     async with lab.open_lab(settings) as runtime:
-        reconciler = Reconciler(
-            session_factory=runtime.session_factory,
-            queue=runtime.queue,
-            registry=runtime.registry,
-            settings=settings,
-        )
+        reconciler = Reconciler(settler=runtime.settler)
         servers.kill_redis()
         try:
             run = await lab.start(runtime)

@@ -221,6 +221,8 @@ class Worker(ArqWorker):
 
         arq counts the pause from the place a job has in the queue and from this machine's clock.
         """
+        if self._pool is None:  # closed without it; it comes back when its claim expires
+            return
         if finish:
             await super().finish_job(
                 job_id,

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import DateTime, Enum, MetaData, func, make_url, select
+from sqlalchemy import DateTime, Enum, MetaData, NullPool, event, func, make_url, select
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import Dialect, ExceptionContext
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import (
     AsyncAttrs,
@@ -39,6 +39,7 @@ __all__ = [
     "new_id",
     "passes_by_itself",
     "sqlstate_of",
+    "unhurried_engine",
     "words",
 ]
 
@@ -102,8 +103,15 @@ new_id = uuid7
 """A new UUIDv7: unique, and sorted by the time it was made."""
 
 
+_ANSWER_SECONDS = 1.0
+"""So long after its own limit for a statement a server that answers nothing counts as gone."""
+
+
 def create_engine(settings: Settings, *, application_name: str = "ticketgen") -> AsyncEngine:
     """An engine whose waits all end: for a connection, for a free one, for a statement.
+
+    The server ends a late statement itself; a server that does not even do that, because it is
+    frozen or the network swallows everything, is waited for a second longer.
 
     Raises:
         ConfigurationError: no database is configured, or its URL is not one of Postgres.
@@ -120,7 +128,10 @@ def create_engine(settings: Settings, *, application_name: str = "ticketgen") ->
             recovery_actions=["Set TICKETGEN_DATABASE_URL to a postgresql:// URL."],
         )
     timeout = settings.database_timeout.total_seconds()
-    return create_async_engine(
+    # A process that stands still, or a machine that is gone, keeps its locks until then: its
+    # leases run out later, so nothing is in the way of whoever rescues its runs.
+    standstill = settings.lease_patience.total_seconds()
+    engine = create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=settings.database_pool_size,
         max_overflow=0,
@@ -128,14 +139,54 @@ def create_engine(settings: Settings, *, application_name: str = "ticketgen") ->
         pool_pre_ping=True,
         connect_args={
             "timeout": timeout,
+            "command_timeout": timeout + _ANSWER_SECONDS,
             "server_settings": {
                 "application_name": application_name,
                 "timezone": "UTC",
                 "statement_timeout": str(int(timeout * 1000)),
-                "idle_in_transaction_session_timeout": "60000",
+                "idle_in_transaction_session_timeout": str(int(standstill * 1000)),
             },
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _give_up_silent)
+    return engine
+
+
+def _give_up_silent(context: ExceptionContext) -> Exception | None:
+    """Drop a connection that did not answer at all: the rollback would wait as long once more.
+
+    The driver says so with a plain `TimeoutError`; everybody else shall see a lost connection.
+    """
+    error = context.original_exception
+    if not isinstance(error, TimeoutError):
+        return None
+    context.is_disconnect = True
+    return OperationalError(
+        context.statement,
+        None,
+        ConnectionError("The database did not answer in time."),
+        connection_invalidated=True,
+    )
+
+
+@asynccontextmanager
+async def unhurried_engine(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """An engine of the same database whose statements take what they take, for migrations."""
+    unhurried = create_async_engine(
+        engine.url,
+        poolclass=NullPool,
+        connect_args={
+            "server_settings": {
+                "application_name": "ticketgen-migrations",
+                "timezone": "UTC",
+                "statement_timeout": "0",
+            }
+        },
+    )
+    try:
+        yield unhurried
+    finally:
+        await unhurried.dispose()
 
 
 async def database_time(db: AsyncSession) -> datetime:
@@ -149,8 +200,9 @@ def create_session_factory(engine: AsyncEngine) -> SessionFactory:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
-_PASSING_STATES = ("08", "40", "53", "55P03", "57")
-"""SQLSTATEs, or their classes: no connection, lost a race, out of resources, locked, stopping."""
+_PASSING_STATES = ("08", "25P03", "40", "53", "55P03", "57")
+"""SQLSTATEs, or their classes: no connection, stood still in a transaction, lost a race, out of
+resources, locked, stopping."""
 
 
 def passes_by_itself(error: BaseException) -> bool:
@@ -184,7 +236,16 @@ async def connected_session(session_factory: SessionFactory) -> AsyncIterator[As
     async with session_factory() as db:
         try:
             _ = await db.connection()
-        except (DBAPIError, PoolTimeoutError, OSError) as error:
+        except PoolTimeoutError as error:
+            raise DatabaseUnavailableError(
+                "All connections to the database are in use, and none became free in time.",
+                recovery_actions=[
+                    "Try again in a moment.",
+                    "If it goes on, an administrator can raise TICKETGEN_DATABASE_POOL_SIZE.",
+                ],
+                technical_details={"exception": f"{type(error).__name__}: {error}"},
+            ) from error
+        except (DBAPIError, OSError) as error:
             raise DatabaseUnavailableError(
                 "The database could not be reached.",
                 recovery_actions=["Try again in a moment."],

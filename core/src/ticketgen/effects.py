@@ -43,6 +43,8 @@ MARGIN = timedelta(seconds=5)
 
 _LOOK_EVERY = 1.0
 _RECORD_FOR = 15.0
+_UNWIND_SECONDS = 0.5
+"""What a call that is stopped at its time limit may take before it is told again."""
 _LONGEST = {"plugin": 100, "operation": 200, "key": 300}
 
 ResultT = TypeVar("ResultT")
@@ -171,6 +173,8 @@ async def _begin(
         return effect, left
     if stopping.is_set() or loop.time() >= deadline:
         await _withdraw(attempt, effect)
+        if stopping.is_set():
+            raise asyncio.CancelledError
         raise _unsettled(deed, "was not begun: there was no time left")
     value = await _perform(attempt, deed, effect, deadline - loop.time())
     return await _record(attempt, deed, effect, value), 0.0
@@ -211,13 +215,20 @@ async def _within(call: Callable[[], Awaitable[ResultT]], seconds: float) -> Res
     Raises:
         _OverdueError: it did not come to its end in time.
     """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
     task = asyncio.create_task(_guarded(call))
+    # Straight to the call: if the process stood still, it must not take one more step before it
+    # hears that its time is over, for that step may be the sending.
+    alarm = loop.call_at(deadline, task.cancel)
     try:
-        done, _ = await asyncio.wait({task}, timeout=seconds)
+        await asyncio.wait({task}, timeout=seconds + _UNWIND_SECONDS)
     except asyncio.CancelledError:
         await end_tasks(task)
         raise
-    if done:
+    finally:
+        alarm.cancel()
+    if task.done() and loop.time() < deadline:
         return task.result()
     [outcome] = await end_tasks(task)
     if isinstance(outcome, BaseException):

@@ -32,6 +32,8 @@ class HeldRun:
         self.taken_at = time.monotonic()
         self.deadline = self.taken_at + time_limit.total_seconds()
         """By `time.monotonic()`: the runner stops the handler then, if the loop lets it."""
+        self.confirmed = False
+        """Whether the claim is committed: before that nobody can renew it, or take it away."""
         self._loop = asyncio.get_running_loop()
         self.stopped: asyncio.Future[StopReason] = self._loop.create_future()
         """Done, with the reason, when the handler is to stop."""

@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
@@ -42,7 +42,6 @@ from ticketgen.diagnosis import timed_out
 from ticketgen.domain import run_attempts, workers
 from ticketgen.domain.run_attempts import RunAttempt
 from ticketgen.domain.task_runs import TaskRun
-from ticketgen.domain.transitions import StaleAttemptError
 from ticketgen.hands import Hands, HeldRun, StopReason
 from ticketgen.queue import connect_redis
 from ticketgen.settings import Settings
@@ -96,6 +95,8 @@ class LeaseKeeper:
     lag: float = field(default=0.0, init=False)
     """Seconds the main loop was late when last asked, or has been silent for."""
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
+    _wake: Callable[[], object] = field(default=lambda: None, init=False)
+    """Ends the pause of the thread; safe in any thread."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -115,6 +116,7 @@ class LeaseKeeper:
             yield
         finally:
             self._stopping.set()
+            self._wake()
             await asyncio.to_thread(thread.join, 2 * self.settings.lease_renewal.total_seconds())
 
     def _run(self, main: asyncio.AbstractEventLoop, begun: asyncio.Future[None]) -> None:
@@ -131,6 +133,8 @@ class LeaseKeeper:
         begun: asyncio.Future[None],
         thread_id: int | None,
     ) -> None:
+        woken = asyncio.Event()
+        self._wake = _waker(asyncio.get_running_loop(), woken)
         async with _connected(self.settings) as (session_factory, redis):
             await self._beat(session_factory, redis)
             _tell(main, begun, None)
@@ -150,14 +154,14 @@ class LeaseKeeper:
                 )
             ]
             try:
-                await self._watch(main, session_factory, thread_id)
+                await self._watch(main, session_factory, thread_id, woken)
             finally:
                 await end_tasks(*loops)
             await self._say_farewell(session_factory)
 
     async def _renew(self, session_factory: SessionFactory) -> None:
         """Renew what is in hand; what is ours no longer is told to stop."""
-        held = self.hands.all()
+        held = [item for item in self.hands.all() if item.confirmed]
         if not held:
             return
         asked_at = time.monotonic()
@@ -222,6 +226,7 @@ class LeaseKeeper:
         main: asyncio.AbstractEventLoop,
         session_factory: SessionFactory,
         thread_id: int | None,
+        woken: asyncio.Event,
     ) -> None:
         """Look at the clock and at the main loop until the end is asked for."""
         pulse = _Pulse(main)
@@ -238,7 +243,9 @@ class LeaseKeeper:
             if self.lag >= _LAG_SECONDS and overdue is not None:
                 await self._end_process(session_factory, overdue, thread_id)
                 return
-            await asyncio.sleep(_WATCH_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_WATCH_SECONDS):
+                    await woken.wait()
 
     def _stop_unrenewed(self) -> None:
         """What may be taken away any moment has to stop now: others may begin it then."""
@@ -285,8 +292,8 @@ class LeaseKeeper:
         outcome = Failed(error=timed_out(limit, blocked=True)) if late else HandedBack()
         try:
             await rules.store(held.run, outcome)
-        except (StaleAttemptError, DBAPIError, PoolTimeoutError, OSError) as error:
-            _log.warning("run_left_to_rescue", run=str(held.run.id), error=str(error))
+        except Exception as error:  # the process has to end, whatever one of its runs refuses
+            _log.warning("run_left_to_rescue", run=str(held.run.id), error=repr(error))
 
     async def _say_farewell(self, session_factory: SessionFactory) -> None:
         try:
@@ -346,6 +353,14 @@ async def _again(action: Callable[[], Awaitable[object]], every: float) -> None:
         except Exception:
             _log.exception("lease_keeping_failed")
         await asyncio.sleep(pause)
+
+
+def _waker(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> Callable[[], object]:
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop has been closed: the thread has ended
+            loop.call_soon_threadsafe(woken.set)
+
+    return wake
 
 
 def _tell(

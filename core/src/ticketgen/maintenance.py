@@ -73,7 +73,7 @@ class Reconciler:
     """Rescues, redelivers, parks, resumes and announces; safe in any number of processes."""
 
     settler: Settler
-    _last_tick: datetime | None = field(default=None, init=False)
+    _last_look: datetime | None = field(default=None, init=False)
     _hurt_until: datetime | None = field(default=None, init=False)
     _swept_to: tuple[datetime, UUID] | None = field(default=None, init=False)
 
@@ -101,6 +101,7 @@ class Reconciler:
             await self._park_and_resume()
             await self._announce()
             await self._redeliver()
+            self._last_look = await database_time(db)
 
     async def _may_judge(self, db: AsyncSession) -> bool:
         """Whether a lease that has run out means that its worker is dead.
@@ -110,9 +111,10 @@ class Reconciler:
         """
         now = await database_time(db)
         beat = self.settler.settings.lease_renewal
-        if self._last_tick is not None and now - self._last_tick > beat:
+        gap = max(beat, 3 * self.settler.settings.reconcile_interval)
+        if self._last_look is not None and now - self._last_look > gap:
             self._hurt_until = now + 2 * beat
-        self._last_tick = now
+        self._last_look = now
         return self._hurt_until is None or now >= self._hurt_until
 
     async def _rescue(self) -> None:
@@ -121,11 +123,15 @@ class Reconciler:
             expired = await run_attempts.expired_attempts(db, limit=_BATCH)
             await workers.forget_dead_workers(db)
             await db.commit()
+        again: list[TaskRun] = []
         for run_id, attempt in expired:
             try:
-                await self.settler.rescue(run_id, attempt)
+                rescued = await self.settler.rescue(run_id, attempt)
             except Exception:  # one that cannot be rescued must not keep the others from it
                 _log.exception("rescue_failed", run=str(run_id))
+            else:
+                again += [rescued] if rescued is not None and rescued.is_active else []
+        await deliver(self.settler.queue, again, self.settler.registry)
 
     async def _park_and_resume(self) -> None:
         settings = self.settler.settings
@@ -155,7 +161,8 @@ class Reconciler:
         async with self._session_factory() as db:
             unsaid = await task_runs.unannounced_runs(db, older_than=_UNANNOUNCED, limit=_BATCH)
         for run in unsaid:
-            await announce(run, self.settler.publisher, self._session_factory)
+            if not await announce(run, self.settler.publisher, self._session_factory):
+                return  # Redis is away: the next one would wait for it as long
 
     async def _redeliver(self) -> None:
         """Push what is due and unknown to the queue: a page a time, on while pages are lost."""

@@ -255,7 +255,11 @@ def snapshot_message(
     task_type: str,
     session_id: UUID | None,
 ) -> ProgressMessage:
-    """What a client gets on attach: the row's state, and the last progress that was published."""
+    """What a client gets on attach: the row's state, and the last progress that was published.
+
+    Of a run that nobody can take at present it says why nothing moves: as its stage, and in
+    `details.parked`.
+    """
     if run is None:
         return ProgressMessage(
             type="snapshot",
@@ -267,12 +271,16 @@ def snapshot_message(
         )
     stored = run.progress or {}
     fresh = last if last is not None and last.task_id == run.id and not last.is_terminal else None
+    stage = fresh.current_stage if fresh else stored.get("stage")
+    details = fresh.details if fresh else stored.get("details")
+    if run.parked is not None:
+        stage, details = run.parked.get("message"), {**(details or {}), "parked": run.parked}
     return ProgressMessage(
         type="snapshot",
         timestamp=datetime.now(UTC),
         progress_percentage=fresh.progress_percentage if fresh else stored.get("percentage", 0.0),
-        current_stage=fresh.current_stage if fresh else stored.get("stage"),
-        details=fresh.details if fresh else stored.get("details"),
+        current_stage=stage,
+        details=details,
         epoch=last.epoch if last else None,
         sequence=last.sequence if last else None,
         **_identity(run),

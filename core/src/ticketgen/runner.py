@@ -148,6 +148,7 @@ class Runner:
             except BaseException:
                 self.hands.drop(held)
                 raise
+            held.confirmed = True
         return held
 
     def _limit(self, run: TaskRun) -> timedelta:

@@ -178,7 +178,7 @@ class Settler:
         """Take a run away from a worker whose lease has run out; None if that is no longer so.
 
         It is queued again, unless its end was asked for, or the attempt died alone and was the
-        last that may: then it is cancelled, or failed as poison.
+        last that may: then it is cancelled, or failed as poison. The caller tells the rest.
         """
         async with self.session_factory() as db:
             run = await db.get(TaskRun, run_id)
@@ -197,7 +197,6 @@ class Settler:
                 state=str(settled.state),
                 rescues=settled.rescues,
             )
-            await self._tell(settled, due=True)
         return settled
 
     async def _rescued(self, db: AsyncSession, run_id: UUID, attempt: int) -> TaskRun | None:
@@ -294,16 +293,20 @@ async def discard_results(db: AsyncSession, run: TaskRun, task: Task[Any, Any] |
         _log.exception("discard_failed", run=str(run.id), task=run.task_type)
 
 
-async def announce(run: TaskRun, publisher: Publisher, session_factory: SessionFactory) -> None:
-    """Publish the ending of a settled run and note that it was; what fails is done again later."""
+async def announce(run: TaskRun, publisher: Publisher, session_factory: SessionFactory) -> bool:
+    """Publish the ending of a settled run and note that it was; False if Redis did not take it.
+
+    What fails is done again by the reconciler.
+    """
     if not await publish_ending(publisher, run):
-        return
+        return False
     try:
         async with session_factory() as db:
             await task_runs.mark_announced(db, run.id)
             await db.commit()
     except (DBAPIError, PoolTimeoutError, OSError) as error:
         _log.warning("announcement_not_noted", run=str(run.id), error=str(error))
+    return True
 
 
 def retry_delay(

@@ -112,7 +112,7 @@ class UnitOfWork:
         run = await task_runs.get_run(self.db, run_id)
         registered = self._registry.task(run.task_type)
         await self._subject(registered.task, run.session_id)
-        run = await task_runs.get_run(self.db, run_id)
+        run = await task_runs.lock_run(self.db, run_id) or run  # of two at once the second sees it
         retry = await self._retry_of(run, registered.task)
         request = _readable(registered.task, run.request)
         return await self._start(
@@ -191,7 +191,10 @@ class UnitOfWork:
         resumed = await transitions.resume_runs(self.db, [run_id])
         if not resumed:
             run = await task_runs.get_run(self.db, run_id)
-            raise ConflictError(f"The run is not parked; it is {run.state}.")
+            raise ConflictError(
+                f"The run is not parked; it is {run.state}.",
+                recovery_actions=["Nothing is to be done: only a parked run waits to be resumed."],
+            )
         self._started += resumed
         self._record("run.resumed", resumed[0], user)
         return resumed[0]

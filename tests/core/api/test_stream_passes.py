@@ -93,3 +93,36 @@ async def test_a_pass_is_no_token(api: Api) -> None:
 
     refused(by_header, 401)
     refused(by_query, 401)
+
+
+async def test_a_pass_for_a_run_comes_as_the_address_of_its_stream(api: Api) -> None:
+    started = await api.client.post("/api/cleanup.audit_logs/start", headers=api.as_admin)
+    run_id = started.json()["task_id"]
+
+    made = await api.client.post(
+        "/api/stream-passes", json={"task_id": run_id}, headers=api.as_admin
+    )
+    foreign = await api.client.post("/api/stream-passes", json={"task_id": run_id})
+    unknown = await api.client.post("/api/stream-passes", json={"task_id": str(uuid4())})
+
+    assert made.status_code == 201
+    assert urlsplit(made.json()["url"]).path == f"/api/runs/{run_id}/progress"
+    assert made.json()["channel"] == started.json()["progress_channel"]
+    refused(foreign, 403, "permission_denied")
+    refused(unknown, 404, "not_found")
+    assert await count_rows(api, "stream_passes") == 1
+
+
+@pytest.mark.parametrize("names", [(), ("session_id",), ("task_type",), ("task_id", "task_type")])
+async def test_a_pass_has_to_be_for_one_stream(api: Api, names: tuple[str, ...]) -> None:
+    wanted = {
+        "session_id": str(uuid4()),
+        "task_type": "processing",
+        "task_id": str(uuid4()),
+    }
+
+    answer = await api.client.post(
+        "/api/stream-passes", json={name: wanted[name] for name in names}
+    )
+
+    assert "task_id alone" in refused(answer, 422)["message"]

@@ -2,53 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from time import monotonic
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from tests.core.api.expecting import BUNDLES, generated_session
+from tests.core.api.streaming import next_message, open_stream, start_run, to_the_end
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.progress import ProgressMessage, Publisher, publish_progress
 from ticketgen.testing import LiveApi, drain, start_session
 
 pytestmark = pytest.mark.services
-
-
-@asynccontextmanager
-async def _opened(
-    live: LiveApi, session_id: str, *, token: str | None = None, task: str = "processing"
-) -> AsyncIterator[ClientConnection]:
-    headers = {"Authorization": f"Bearer {token or live.api.token}"}
-    async with connect(live.stream_url(session_id, task), additional_headers=headers) as stream:
-        yield stream
-
-
-async def _next(stream: ClientConnection) -> dict[str, Any]:
-    async with asyncio.timeout(10):
-        message: dict[str, Any] = json.loads(await stream.recv())
-        return message
-
-
-async def _to_the_end(stream: ClientConnection) -> tuple[list[dict[str, Any]], int | None]:
-    messages: list[dict[str, Any]] = []
-    try:
-        while True:
-            messages.append(await _next(stream))
-    except ConnectionClosed as closed:
-        return messages, closed.rcvd.code if closed.rcvd else None
-
-
-async def _started(live: LiveApi) -> tuple[str, UUID]:
-    session_id = await start_session(live.api, {"Bundles.csv": BUNDLES})
-    answer = await live.api.client.post(f"/api/processing/start/{session_id}")
-    return session_id, UUID(answer.json()["task_id"])
 
 
 async def _no_listeners(live: LiveApi) -> None:
@@ -60,12 +28,12 @@ async def _no_listeners(live: LiveApi) -> None:
 async def test_a_stream_begins_with_a_snapshot_and_ends_with_the_ending(
     live_api: LiveApi,
 ) -> None:
-    session_id, run_id = await _started(live_api)
+    session_id, run_id = await start_run(live_api)
 
-    async with _opened(live_api, session_id) as stream:
-        snapshot = await _next(stream)
+    async with open_stream(live_api, session_id) as stream:
+        snapshot = await next_message(stream)
         await drain(live_api.api.runtime)
-        rest, code = await _to_the_end(stream)
+        rest, code = await to_the_end(stream)
 
     assert snapshot["type"] == "snapshot"
     assert snapshot["status"] == "processing"
@@ -81,11 +49,11 @@ async def test_a_stream_begins_with_a_snapshot_and_ends_with_the_ending(
 async def test_a_client_may_come_before_the_start(live_api: LiveApi) -> None:
     session_id = await start_session(live_api.api, {"Bundles.csv": BUNDLES})
 
-    async with _opened(live_api, session_id) as stream:
-        snapshot = await _next(stream)
+    async with open_stream(live_api, session_id) as stream:
+        snapshot = await next_message(stream)
         await live_api.api.client.post(f"/api/processing/start/{session_id}")
         await drain(live_api.api.runtime)
-        rest, code = await _to_the_end(stream)
+        rest, code = await to_the_end(stream)
 
     assert snapshot["status"] == "not_started"
     assert rest[-1]["type"] == "completed"
@@ -95,19 +63,19 @@ async def test_a_client_may_come_before_the_start(live_api: LiveApi) -> None:
 async def test_a_client_of_a_finished_run_gets_its_ending_at_once(live_api: LiveApi) -> None:
     session_id = await generated_session(live_api.api)
 
-    async with _opened(live_api, session_id) as stream:
-        messages, code = await _to_the_end(stream)
+    async with open_stream(live_api, session_id) as stream:
+        messages, code = await to_the_end(stream)
 
     assert [message["type"] for message in messages] == ["snapshot", "completed"]
     assert code == 1000
 
 
 async def test_progress_reaches_every_client(live_api: LiveApi) -> None:
-    session_id, run_id = await _started(live_api)
+    session_id, run_id = await start_run(live_api)
 
-    async with _opened(live_api, session_id) as one, _opened(live_api, session_id) as other:
-        await _next(one)
-        await _next(other)
+    async with open_stream(live_api, session_id) as one, open_stream(live_api, session_id) as other:
+        await next_message(one)
+        await next_message(other)
         await publish_progress(
             live_api.api.runtime.publisher,
             session_id=UUID(session_id),
@@ -116,7 +84,7 @@ async def test_progress_reaches_every_client(live_api: LiveApi) -> None:
             percentage=40,
             stage="Writing",
         )
-        seen = [await _next(one), await _next(other)]
+        seen = [await next_message(one), await next_message(other)]
 
     assert [message["progress_percentage"] for message in seen] == [40, 40]
     assert seen[0] == seen[1]
@@ -128,15 +96,15 @@ async def test_an_ending_whose_message_was_lost_arrives_all_the_same(
     async def lose(publisher: Publisher, message: ProgressMessage) -> bool:
         return False
 
-    session_id, _ = await _started(live_api)
+    session_id, _ = await start_run(live_api)
     monkeypatch.setattr(Publisher, "publish", lose)
 
-    async with _opened(live_api, session_id) as stream:
-        await _next(stream)
+    async with open_stream(live_api, session_id) as stream:
+        await next_message(stream)
         await asyncio.to_thread(servers.kill_redis)
         await asyncio.to_thread(lambda: servers.start_redis(wipe=True))
         await drain(live_api.api.runtime)
-        messages, code = await _to_the_end(stream)
+        messages, code = await to_the_end(stream)
 
     assert messages[-1]["type"] == "completed"
     assert code == 1000
@@ -145,8 +113,8 @@ async def test_an_ending_whose_message_was_lost_arrives_all_the_same(
 async def test_a_client_that_leaves_is_noticed_at_once(live_api: LiveApi) -> None:
     session_id = await start_session(live_api.api)
 
-    async with _opened(live_api, session_id) as stream:
-        await _next(stream)
+    async with open_stream(live_api, session_id) as stream:
+        await next_message(stream)
         assert live_api.hub.listener_count == 1
 
     await _no_listeners(live_api)
@@ -157,21 +125,21 @@ async def test_a_client_that_vanishes_without_a_word_is_noticed_at_once(
 ) -> None:
     session_id = await start_session(live_api.api)
 
-    async with _opened(live_api, session_id) as stream:
-        await _next(stream)
+    async with open_stream(live_api, session_id) as stream:
+        await next_message(stream)
         stream.transport.abort()
         await _no_listeners(live_api)
 
 
 async def test_what_a_client_sends_is_of_no_interest(live_api: LiveApi) -> None:
-    session_id, _ = await _started(live_api)
+    session_id, _ = await start_run(live_api)
 
-    async with _opened(live_api, session_id) as stream:
-        await _next(stream)
+    async with open_stream(live_api, session_id) as stream:
+        await next_message(stream)
         for noise in ("{", "\x00", b"\xff\xfe", "x" * 100_000):
             await stream.send(noise)
         await drain(live_api.api.runtime)
-        messages, code = await _to_the_end(stream)
+        messages, code = await to_the_end(stream)
 
     assert messages[-1]["type"] == "completed"
     assert code == 1000
@@ -186,8 +154,8 @@ async def test_a_session_that_is_not_the_callers_is_closed_with_the_reason(
         (session_id, live_api.api.other_token) if who == "foreign" else (str(uuid4()), None)
     )
 
-    async with _opened(live_api, target, token=token) as stream:
-        messages, code = await _to_the_end(stream)
+    async with open_stream(live_api, target, token=token) as stream:
+        messages, code = await to_the_end(stream)
 
     assert messages == []
     assert code == (4403 if who == "foreign" else 4404)
@@ -196,8 +164,8 @@ async def test_a_session_that_is_not_the_callers_is_closed_with_the_reason(
 async def test_an_administrator_may_watch_every_session(live_api: LiveApi) -> None:
     session_id = await start_session(live_api.api)
 
-    async with _opened(live_api, session_id, token=live_api.api.admin_token) as stream:
-        assert (await _next(stream))["status"] == "not_started"
+    async with open_stream(live_api, session_id, token=live_api.api.admin_token) as stream:
+        assert (await next_message(stream))["status"] == "not_started"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +204,7 @@ async def test_a_page_of_our_own_origin_may_open_a_stream(live_api: LiveApi) -> 
     async with connect(
         live_api.stream_url(session_id, "processing"), additional_headers=headers
     ) as stream:
-        assert (await _next(stream))["type"] == "snapshot"
+        assert (await next_message(stream))["type"] == "snapshot"
 
 
 async def test_a_pass_opens_its_stream_more_than_once_and_no_other(live_api: LiveApi) -> None:
@@ -248,7 +216,7 @@ async def test_a_pass_opens_its_stream_more_than_once_and_no_other(live_api: Liv
 
     for _ in range(2):
         async with connect(address) as stream:
-            assert (await _next(stream))["type"] == "snapshot"
+            assert (await next_message(stream))["type"] == "snapshot"
     with pytest.raises(InvalidStatus) as refusal:
         async with connect(address.replace("/processing/", "/export/")):
             pass
@@ -259,11 +227,11 @@ async def test_a_pass_opens_its_stream_more_than_once_and_no_other(live_api: Liv
 async def test_a_stream_of_a_deleted_session_is_closed(live_api: LiveApi) -> None:
     session_id = await start_session(live_api.api)
 
-    async with _opened(live_api, session_id) as stream:
-        await _next(stream)
+    async with open_stream(live_api, session_id) as stream:
+        await next_message(stream)
         async with live_api.api.runtime.engine.begin() as connection:
             await connection.execute(text("DELETE FROM sessions"))
-        _, code = await _to_the_end(stream)
+        _, code = await to_the_end(stream)
 
     assert code == 4404
 
@@ -271,11 +239,11 @@ async def test_a_stream_of_a_deleted_session_is_closed(live_api: LiveApi) -> Non
 async def test_a_server_that_stops_does_not_wait_for_its_streams(live_api: LiveApi) -> None:
     session_id = await start_session(live_api.api)
 
-    async with _opened(live_api, session_id) as stream:
-        await _next(stream)
+    async with open_stream(live_api, session_id) as stream:
+        await next_message(stream)
         begun = monotonic()
         live_api.server.should_exit = True
-        _, code = await _to_the_end(stream)
+        _, code = await to_the_end(stream)
         await _no_listeners(live_api)
 
     assert code in {1001, 1012, 1013}

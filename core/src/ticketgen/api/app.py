@@ -26,6 +26,7 @@ from ticketgen.api.routes import (
     tasks,
     tickets,
     uploads,
+    workers,
 )
 from ticketgen.attached import attached_settings
 from ticketgen.logs import configure_logs
@@ -39,7 +40,8 @@ Turns the specification sheets of a Drupal site into reviewed, validated Jira ti
 
 Begin with `POST /api/sessions`, upload the sheets, start the tasks in the order of the journey
 (`processing`, `adf_validation`, `export`), and follow each over
-`WS /api/{task type}/progress/{session_id}`.
+`WS /api/{task type}/progress/{session_id}`. What is at work is cancelled, tried again and looked
+into under `/api/runs`.
 """
 
 
@@ -109,6 +111,7 @@ def _mount(app: FastAPI, runtime: Runtime) -> None:
         uploads.router,
         tickets.router,
         runs.router,
+        workers.router,
         stream_passes.router,
     ):
         app.include_router(router)

@@ -1,4 +1,4 @@
-"""What a route may depend on: the unit of work, the caller, a session the caller may use.
+"""What a route may depend on: the unit of work, the caller, a session or run the caller may use.
 
 Plugins' routers use the same. `Work` commits *before* the answer leaves: with FastAPI's
 default scope a commit that fails would come after the 202.
@@ -12,13 +12,15 @@ from uuid import UUID
 
 from fastapi import Depends, Path
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.api.answers import TaskStarted, started_answer
 from ticketgen.api.host import HostRuntime
 from ticketgen.api.problems import problem_responses
 from ticketgen.context import Contributions, StartedRun, Starter
-from ticketgen.domain import sessions, tokens
+from ticketgen.domain import run_access, sessions, task_runs, tokens
 from ticketgen.domain.sessions import WorkSession
+from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.users import User
 from ticketgen.errors import AuthenticationError, PermissionDeniedError
 from ticketgen.starting import UnitOfWork
@@ -34,10 +36,12 @@ __all__ = [
     "StartedRun",
     "TaskStarted",
     "UnitOfWork",
+    "VisibleRun",
     "Work",
     "current_user",
     "problem_responses",
     "refuse_foreign",
+    "refuse_foreign_run",
     "service",
     "started_answer",
 ]
@@ -136,6 +140,31 @@ async def _locked_session(session_id: SessionId, work: Work, user: CurrentUser) 
 
 
 LockedSession = Annotated[WorkSession, Depends(_locked_session, scope="function")]
+
+
+async def refuse_foreign_run(db: AsyncSession, run: TaskRun, user: User) -> None:
+    """Let whoever started the run pass, the owner of its session, and administrators.
+
+    Raises:
+        PermissionDeniedError: the caller is none of them.
+    """
+    if not await run_access.may_see_run(db, run, user):
+        raise PermissionDeniedError(
+            "This run belongs to somebody else, or to the system.",
+            recovery_actions=["Ask an administrator."],
+        )
+
+
+async def _visible_run(
+    task_id: Annotated[UUID, Path(description="The run's id.")], work: Work, user: CurrentUser
+) -> TaskRun:
+    """The run of the path, if the caller may see it."""
+    run = await task_runs.get_run(work.db, task_id)
+    await refuse_foreign_run(work.db, run, user)
+    return run
+
+
+VisibleRun = Annotated[TaskRun, Depends(_visible_run, scope="function")]
 
 
 def service(build: Callable[[Starter], ServiceT]) -> Any:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any, Final
 
 __all__ = [
+    "ANY_WORKER",
+    "ATTEMPT",
     "FAILURE",
     "HEALTH",
     "ME",
+    "NEXT_FIRE",
     "PLUGIN",
     "PLUGIN_PROBLEM",
     "READINESS",
     "READINESS_CHECK",
     "RUN",
+    "SCHEDULE",
+    "SCHEDULE_FIRE",
     "SESSION",
     "STREAM_PASS",
     "TASK_STATUS",
@@ -137,6 +142,11 @@ RUN: Final[Example] = {
     "tries": 1,
     "rescues": 0,
     "retry_count": 0,
+    "retry_of": None,
+    "lineage_id": _RUN_ID,
+    "schedule": None,
+    "parked": None,
+    "cancel_requested_at": None,
     "result_summary": {
         "tickets_generated": 2,
         "groups": {"Vocabularies": 1, "Content types": 1},
@@ -152,6 +162,17 @@ RUN: Final[Example] = {
     "finished_at": "2026-03-02T09:18:03Z",
 }
 
+ATTEMPT: Final[Example] = {
+    "attempt": 1,
+    "worker": "worker-1:17",
+    "alone": False,
+    "started_at": "2026-03-02T09:18:01Z",
+    "ended_at": "2026-03-02T09:18:03Z",
+    "lease_expires_at": None,
+    "outcome": "completed",
+    "error": None,
+}
+
 TASK_STATUS: Final[Example] = {
     "session_id": _SESSION_ID,
     "task_type": "processing",
@@ -165,17 +186,45 @@ STREAM_PASS: Final[Example] = {
     "expires_at": "2026-03-02T09:19:00Z",
 }
 
+NEXT_FIRE: Final[Example] = {
+    "utc": "2026-03-03T08:00:00Z",
+    "local": "2026-03-03T08:00:00Z",
+}
+
+SCHEDULE_FIRE: Final[Example] = {
+    "fire_time": "2026-03-02T08:00:00Z",
+    "outcome": "started",
+    "recorded_at": "2026-03-02T08:00:00Z",
+    "task_id": _RUN_ID,
+}
+
+SCHEDULE: Final[Example] = {
+    "name": "cleanup.expired_sessions",
+    "task": "cleanup.expired_sessions",
+    "summary": "Deletes sessions that nobody has touched for a week.",
+    "cron": "0 8 * * *",
+    "zone": "UTC",
+    "overlap": "skip",
+    "misfire": "once",
+    "next_fires": [NEXT_FIRE],
+    "last_fire": SCHEDULE_FIRE,
+}
+
 WORKER: Final[Example] = {
     "id": _WORKER_ID,
     "host": "worker-1",
     "pid": 17,
     "version": "0.1.0",
     "task_types": ["adf_validation", "export", "processing"],
+    "plugins": {"adf_validation": "0.1.0", "export": "0.1.0", "processing": "0.1.0"},
     "max_jobs": 4,
     "running": 1,
+    "lag": 0.001,
     "started_at": "2026-03-02T06:00:00Z",
     "last_seen_at": "2026-03-02T09:18:02Z",
 }
+
+ANY_WORKER: Final[Example] = {**WORKER, "state": "live", "stopped_at": None}
 
 HEALTH: Final[Example] = {
     "api": "healthy",
@@ -198,6 +247,7 @@ READINESS: Final[Example] = {
         {"name": "schema", "ok": True, "message": ""},
         {"name": "redis", "ok": True, "message": ""},
         READINESS_CHECK,
+        {"name": "queue", "ok": True, "message": "2 parked; see GET /api/runs?state=parked."},
         {"name": "plugins", "ok": True, "message": ""},
     ],
 }

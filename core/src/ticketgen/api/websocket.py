@@ -1,5 +1,6 @@
 """Streams progress to one client: from where the run stands to its ending, which always comes.
 
+A stream is that of a session's task, whose newest run it shows and waits for, or that of one run.
 The order matters: listen first, then look at the row, then send what was published since. What
 is published in between is in the queue already, so nothing falls between status and
 subscription. While the channel is silent the row is looked at again, so that an ending whose
@@ -9,6 +10,7 @@ message was lost still arrives.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -17,9 +19,10 @@ import structlog
 from fastapi import WebSocket, WebSocketDisconnect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import JSONResponse
 
-from ticketgen.api.deps import refuse_foreign
+from ticketgen.api.deps import refuse_foreign, refuse_foreign_run
 from ticketgen.api.problems import problem_of
 from ticketgen.background import end_tasks
 from ticketgen.database import DatabaseUnavailableError, new_id
@@ -32,38 +35,97 @@ from ticketgen.errors import (
     PermissionDeniedError,
     TicketgenError,
 )
-from ticketgen.progress import ProgressMessage, channel_of, snapshot_message, terminal_message
+from ticketgen.progress import (
+    ProgressMessage,
+    channel_of,
+    channel_of_run,
+    snapshot_message,
+    terminal_message,
+)
 from ticketgen.progress_hub import ProgressHub
 from ticketgen.runtime import Runtime
 
-__all__ = ["CLOSE_FOREIGN", "CLOSE_TRY_AGAIN", "CLOSE_UNKNOWN", "stream_session"]
+__all__ = ["CLOSE_FOREIGN", "CLOSE_TRY_AGAIN", "CLOSE_UNKNOWN", "stream_run", "stream_session"]
 
 _log = structlog.get_logger(__name__)
 
 CLOSE_FOREIGN = 4403
-"""The session belongs to somebody else."""
+"""The session or run belongs to somebody else."""
 CLOSE_UNKNOWN = 4404
-"""There is no such session."""
+"""There is no such session or run."""
 CLOSE_TRY_AGAIN = 1013
 """The database is away; come back in a moment."""
 
 _LOOK_SECONDS = 2.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _SessionStream:
+    """A session's stream of one task: of its newest run, or of the first that will be."""
+
+    task_type: str
+    session_id: UUID
+
+    async def channel(self, db: AsyncSession) -> str:
+        return channel_of(self.task_type, session_id=self.session_id)
+
+    async def admit(self, db: AsyncSession, user: User) -> None:
+        refuse_foreign(await sessions.get_session(db, self.session_id), user)
+
+    async def find(self, db: AsyncSession) -> TaskRun | None:
+        await sessions.get_session(db, self.session_id)
+        return await task_runs.latest_run(db, session_id=self.session_id, task_type=self.task_type)
+
+    def snapshot(self, run: TaskRun | None, last: ProgressMessage | None) -> ProgressMessage:
+        return snapshot_message(run, last, task_type=self.task_type, session_id=self.session_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RunStream:
+    """The stream of one run, whatever it is about; other runs' messages are not for it."""
+
+    run_id: UUID
+
+    async def channel(self, db: AsyncSession) -> str:
+        return channel_of_run(await task_runs.get_run(db, self.run_id))
+
+    async def admit(self, db: AsyncSession, user: User) -> None:
+        await refuse_foreign_run(db, await task_runs.get_run(db, self.run_id), user)
+
+    async def find(self, db: AsyncSession) -> TaskRun | None:
+        return await task_runs.get_run(db, self.run_id)
+
+    def snapshot(self, run: TaskRun | None, last: ProgressMessage | None) -> ProgressMessage:
+        assert run is not None, "a run's stream has its run"  # noqa: S101
+        return snapshot_message(run, last, task_type=run.task_type, session_id=run.session_id)
+
+
+_Stream = _SessionStream | _RunStream
+
+
 async def stream_session(websocket: WebSocket, *, task_type: str, session_id: UUID) -> None:
     """Serve one client of a session's channel until the run ends or the client leaves."""
+    await _stream(websocket, _SessionStream(task_type=task_type, session_id=session_id))
+
+
+async def stream_run(websocket: WebSocket, *, run_id: UUID) -> None:
+    """Serve one client of a run until it ends or the client leaves."""
+    await _stream(websocket, _RunStream(run_id=run_id))
+
+
+async def _stream(websocket: WebSocket, stream: _Stream) -> None:
     runtime: Runtime = websocket.app.state.runtime
-    channel = channel_of(task_type, session_id=session_id)
     try:
         _require_origin(websocket, runtime.settings.allowed_origins)
-        user = await _caller(websocket, runtime, channel)
+        user = await _caller(websocket, runtime, stream)
     except TicketgenError as error:
         await _deny(websocket, error)
         return
     await websocket.accept()
     try:
         async with runtime.session_factory() as db:
-            refuse_foreign(await sessions.get_session(db, session_id), user)
+            await stream.admit(db, user)
+            channel = await stream.channel(db)
     except (DBAPIError, PoolTimeoutError, OSError) as error:
         _log.warning("stream_without_database", error=str(error))
         await websocket.close(CLOSE_TRY_AGAIN, "The database is away; come back.")
@@ -74,7 +136,7 @@ async def stream_session(websocket: WebSocket, *, task_type: str, session_id: UU
     except PermissionDeniedError as error:
         await websocket.close(CLOSE_FOREIGN, error.message)
         return
-    await _serve(websocket, runtime, task_type=task_type, session_id=session_id)
+    await _serve(websocket, runtime, stream, channel)
 
 
 def _require_origin(websocket: WebSocket, allowed: tuple[str, ...]) -> None:
@@ -98,7 +160,7 @@ def _require_origin(websocket: WebSocket, allowed: tuple[str, ...]) -> None:
     )
 
 
-async def _caller(websocket: WebSocket, runtime: Runtime, channel: str) -> User:
+async def _caller(websocket: WebSocket, runtime: Runtime, stream: _Stream) -> User:
     """Who opens the stream, by `Authorization: Bearer` or by `?pass=`.
 
     Raises:
@@ -111,7 +173,7 @@ async def _caller(websocket: WebSocket, runtime: Runtime, channel: str) -> User:
             if scheme.lower() == "bearer" and secret:
                 user = await tokens.authenticate(db, secret.strip())
             elif stream_pass:
-                user = await tokens.open_stream_pass(db, secret=stream_pass, channel=channel)
+                user = await _holder(db, stream_pass, stream)
             else:
                 raise AuthenticationError(
                     "This stream needs a token or a stream pass.",
@@ -129,6 +191,15 @@ async def _caller(websocket: WebSocket, runtime: Runtime, channel: str) -> User:
     return user
 
 
+async def _holder(db: AsyncSession, stream_pass: str, stream: _Stream) -> User:
+    """Whom a pass for this stream stands for; there can be none for a stream of nothing."""
+    try:
+        channel = await stream.channel(db)
+    except NotFoundError:
+        channel = ""
+    return await tokens.open_stream_pass(db, secret=stream_pass, channel=channel)
+
+
 async def _deny(websocket: WebSocket, error: TicketgenError) -> None:
     """Refuse the upgrade with an HTTP answer: a close code before accept reaches no client."""
     status = error.status
@@ -143,13 +214,9 @@ async def _deny(websocket: WebSocket, error: TicketgenError) -> None:
     )
 
 
-async def _serve(
-    websocket: WebSocket, runtime: Runtime, *, task_type: str, session_id: UUID
-) -> None:
+async def _serve(websocket: WebSocket, runtime: Runtime, stream: _Stream, channel: str) -> None:
     """Send and receive side by side: whoever ends first ends the other."""
-    sender = asyncio.create_task(
-        _send(websocket, runtime, task_type=task_type, session_id=session_id)
-    )
+    sender = asyncio.create_task(_send(websocket, runtime, stream, channel))
     receiver = asyncio.create_task(_wait_for_leave(websocket))
     try:
         await asyncio.wait({sender, receiver}, return_when=asyncio.FIRST_COMPLETED)
@@ -157,7 +224,7 @@ async def _serve(
         results = await end_tasks(sender, receiver)
     for result in results:
         if isinstance(result, NotFoundError):
-            await websocket.close(CLOSE_UNKNOWN, "The session was deleted.")
+            await websocket.close(CLOSE_UNKNOWN, "The session, or the run, was deleted.")
         elif isinstance(result, DBAPIError | PoolTimeoutError | OSError):
             _log.warning("stream_without_database", error=str(result))
             await websocket.close(CLOSE_TRY_AGAIN, "The database is away; come back.")
@@ -173,33 +240,42 @@ async def _wait_for_leave(websocket: WebSocket) -> None:
         continue
 
 
-async def _send(
-    websocket: WebSocket, runtime: Runtime, *, task_type: str, session_id: UUID
-) -> None:
+async def _send(websocket: WebSocket, runtime: Runtime, stream: _Stream, channel: str) -> None:
     hub: ProgressHub = websocket.app.state.hub
-    channel = channel_of(task_type, session_id=session_id)
     async with hub.listen(channel) as queue:
-        run = await _latest(runtime, task_type, session_id)
-        last = await runtime.publisher.last_message(channel)
-        seen = snapshot_message(run, last, task_type=task_type, session_id=session_id)
-        await _send_message(websocket, seen)
+        run = await _look(runtime, stream, None)
+        seen = await _send_snapshot(websocket, runtime, stream, channel, run)
         ending: ProgressMessage | None = None
         while run is None or run.is_active:
+            before = run
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     message = await queue.get()
             except TimeoutError:
-                run = await _present(runtime, run, task_type, session_id)
+                run = await _look(runtime, stream, run)
+                if run is not None and _moved(before, run):
+                    seen = await _send_snapshot(websocket, runtime, stream, channel, run)
                 continue
             if message.is_terminal:
-                run = await _present(runtime, run, task_type, session_id)
+                run = await _look(runtime, stream, run)
                 if run is not None and run.id == message.task_id and not run.is_active:
                     ending = message
-            elif _is_news(message, seen):
+            elif _is_of(message, run) and _is_news(message, seen):
                 await _send_message(websocket, message)
         # As it was published, number and all; made anew from the row if that never arrived.
         await _send_message(websocket, ending or terminal_message(run))
     await websocket.close(1000)
+
+
+def _moved(before: TaskRun | None, run: TaskRun) -> bool:
+    """Whether a run was parked or resumed meanwhile: no message of the run itself says so."""
+    parked = before.parked if before is not None else None
+    return run.is_active and run.parked != parked
+
+
+def _is_of(message: ProgressMessage, run: TaskRun | None) -> bool:
+    """Whether a message is about the run that is watched: a channel may carry several."""
+    return run is None or message.task_id is None or message.task_id == run.id
 
 
 def _is_news(message: ProgressMessage, seen: ProgressMessage) -> bool:
@@ -213,21 +289,26 @@ async def _send_message(websocket: WebSocket, message: ProgressMessage) -> None:
     await websocket.send_text(message.model_dump_json())
 
 
-async def _present(
-    runtime: Runtime, run: TaskRun | None, task_type: str, session_id: UUID
-) -> TaskRun | None:
+async def _send_snapshot(
+    websocket: WebSocket,
+    runtime: Runtime,
+    stream: _Stream,
+    channel: str,
+    run: TaskRun | None,
+) -> ProgressMessage:
+    """Say where the run stands; what is published after it is news."""
+    snapshot = stream.snapshot(run, await runtime.publisher.last_message(channel))
+    await _send_message(websocket, snapshot)
+    return snapshot
+
+
+async def _look(runtime: Runtime, stream: _Stream, run: TaskRun | None) -> TaskRun | None:
     """The run as it stands now: the one that is watched, even if a newer one has begun.
 
     Raises:
-        NotFoundError: the session has been deleted meanwhile.
+        NotFoundError: the session, or the run, has been deleted meanwhile.
     """
     async with runtime.session_factory() as db:
         if run is not None:
             return await task_runs.get_run(db, run.id)
-        await sessions.get_session(db, session_id)
-        return await task_runs.latest_run(db, session_id=session_id, task_type=task_type)
-
-
-async def _latest(runtime: Runtime, task_type: str, session_id: UUID) -> TaskRun | None:
-    async with runtime.session_factory() as db:
-        return await task_runs.latest_run(db, session_id=session_id, task_type=task_type)
+        return await stream.find(db)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from ticketgen.cli import api, db, demo, doctor, effects, plugins, streams, tokens, up, users
+from ticketgen.cli import (
+    api,
+    db,
+    demo,
+    doctor,
+    effects,
+    plugins,
+    runs,
+    streams,
+    tokens,
+    up,
+    users,
+    workers,
+)
 from ticketgen.cli.console import fail
 from ticketgen.errors import TicketgenError
 
@@ -23,6 +36,8 @@ app.command("api")(api.api)
 app.command("doctor")(doctor.doctor)
 app.command("stream-pass")(streams.stream_pass)
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(runs.app, name="runs")
+app.command("workers")(workers.workers)
 app.add_typer(effects.app, name="effects")
 app.add_typer(db.app, name="db")
 app.add_typer(users.app, name="users")

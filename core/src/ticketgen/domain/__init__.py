@@ -9,9 +9,11 @@ from __future__ import annotations
 from ticketgen.domain import (
     artifacts,
     audit,
+    backlog,
     effects,
     failures,
     redelivery,
+    run_access,
     run_attempts,
     run_steps,
     schedules,
@@ -29,9 +31,11 @@ from ticketgen.domain import (
 __all__ = [
     "artifacts",
     "audit",
+    "backlog",
     "effects",
     "failures",
     "redelivery",
+    "run_access",
     "run_attempts",
     "run_steps",
     "schedules",

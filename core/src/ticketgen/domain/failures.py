@@ -14,7 +14,7 @@ from ticketgen.database import Base, new_id, words
 from ticketgen.errors import ErrorCategory, TicketgenError
 from ticketgen.storable import storable, storable_text
 
-__all__ = ["Failure", "list_failures", "record_failure"]
+__all__ = ["Failure", "failures_of_run", "list_failures", "record_failure"]
 
 
 class Failure(Base):
@@ -81,5 +81,16 @@ async def list_failures(
             .order_by(Failure.created_at.desc(), Failure.id.desc())
             .limit(limit)
             .offset(offset)
+        )
+    )
+
+
+async def failures_of_run(db: AsyncSession, run_id: UUID) -> list[Failure]:
+    """The failures of a run's attempts, the first first."""
+    return list(
+        await db.scalars(
+            select(Failure)
+            .where(Failure.task_id == run_id)
+            .order_by(Failure.created_at, Failure.id)
         )
     )

@@ -155,6 +155,7 @@ async def expired_attempts(db: AsyncSession, *, limit: int) -> list[tuple[UUID, 
 async def lock_expired_attempt(db: AsyncSession, run_id: UUID, attempt: int) -> RunAttempt | None:
     """The attempt, locked, if it is still open and its lease has still run out.
 
+    None also if somebody else has locked it: a renewal, perhaps of a worker that stands still.
     The caller holds the run's row, so that run and attempt are locked in one order everywhere.
     """
     return await db.scalar(
@@ -165,7 +166,7 @@ async def lock_expired_attempt(db: AsyncSession, run_id: UUID, attempt: int) -> 
             RunAttempt.ended_at.is_(None),
             RunAttempt.lease_expires_at < func.clock_timestamp(),
         )
-        .with_for_update()
+        .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     )
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     ForeignKey,
     Index,
     String,
@@ -290,10 +291,11 @@ async def list_runs(
     requested_by: UUID | None = None,
     states: Collection[RunState] = (),
     task_type: str | None = None,
+    among: ColumnElement[bool] | None = None,
     limit: int = 100,
     offset: int = 0,
 ) -> list[TaskRun]:
-    """Runs, newest first: of everything, or of what is named."""
+    """Runs, newest first: of everything, or of what is named, or `run_access` lets be seen."""
     query = (
         select(TaskRun)
         .order_by(TaskRun.created_at.desc(), TaskRun.id.desc())
@@ -308,6 +310,8 @@ async def list_runs(
         query = query.where(TaskRun.state.in_(states))
     if task_type is not None:
         query = query.where(TaskRun.task_type == task_type)
+    if among is not None:
+        query = query.where(among)
     return list(await db.scalars(query))
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "WorkerProcess",
     "forget_dead_workers",
     "list_live_workers",
+    "list_workers",
     "say_alive",
     "say_farewell",
 ]
@@ -90,6 +91,17 @@ async def list_live_workers(db: AsyncSession, *, expiry: timedelta) -> list[Work
                 WorkerProcess.stopped_at.is_(None),
                 WorkerProcess.last_seen_at > func.clock_timestamp() - expiry,
             )
+            .order_by(WorkerProcess.started_at, WorkerProcess.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+async def list_workers(db: AsyncSession) -> list[WorkerProcess]:
+    """Every worker that was heard of within a day, stopped and silent ones too, by their start."""
+    return list(
+        await db.scalars(
+            select(WorkerProcess)
             .order_by(WorkerProcess.started_at, WorkerProcess.id)
             .execution_options(populate_existing=True)
         )

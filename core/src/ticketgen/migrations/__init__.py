@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ticketgen.database import unhurried_engine
 from ticketgen.errors import ConfigurationError
 
 __all__ = ["SchemaError", "require_current_schema", "schema_revisions", "upgrade_schema"]
@@ -86,8 +87,7 @@ async def upgrade_schema(engine: AsyncEngine) -> tuple[str | None, str | None]:
         SchemaError: the database is not empty and not ours; it is left as it was.
     """
     before, _ = await schema_revisions(engine)
-    async with engine.begin() as connection:
-        await connection.execute(text("SET LOCAL statement_timeout = 0"))
+    async with unhurried_engine(engine) as unhurried, unhurried.begin() as connection:
         await connection.run_sync(_upgrade)
     after, _ = await schema_revisions(engine)
     return before, after

@@ -18,6 +18,7 @@ from ticketgen.provides.export_target import (
     Sending,
     SentTicket,
 )
+from ticketgen.provides.health_check import HealthCheck, HealthContext
 from ticketgen.provides.upload_inspector import Inspection, UploadInspector
 from ticketgen.provides.writer import SiteContext, Writer, WrittenText
 
@@ -31,6 +32,8 @@ __all__ = [
     "ExportTarget",
     "ExportTicket",
     "ExportedFile",
+    "HealthCheck",
+    "HealthContext",
     "Inspection",
     "Kind",
     "ParentLink",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
-from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Response
@@ -21,10 +21,15 @@ from ticketgen.api.deps import (
     problem_responses,
 )
 from ticketgen.api.host import HostRuntime
+from ticketgen.api.routes.workers import LiveWorker
 from ticketgen.discovery import PluginStatus
 from ticketgen.domain import workers
+from ticketgen.domain.backlog import count_backlog
+from ticketgen.domain.workers import WorkerProcess
 from ticketgen.errors import AuthenticationError, TemporaryError
 from ticketgen.migrations import SchemaError, require_current_schema
+from ticketgen.provides import HealthCheck, HealthContext
+from ticketgen.storable import storable_text
 
 __all__ = ["public", "router"]
 
@@ -35,33 +40,35 @@ _log = structlog.get_logger(__name__)
 
 
 class NoWorkerError(TemporaryError):
-    """Nothing of what is started runs until a worker comes."""
+    """Nothing of what is started runs until a worker comes, or comes to itself."""
 
     code = "no_worker"
+
+
+class BacklogError(TemporaryError):
+    """Runs wait, and nobody takes them."""
+
+    code = "backlog"
 
 
 _NEEDED = frozenset({"database", "schema", "redis"})
 """Without these the process cannot serve; without the rest it can, though not everything runs."""
 
+_OF_THE_DATABASE = ("schema", "workers", "queue")
+"""What only the database can tell."""
+
+_LIMIT_SECONDS = 5.0
+"""So long a server may take to answer a question of readiness."""
+
+_PLUGIN_LIMIT_SECONDS = 2.0
+
+_LAG_SECONDS = 2.0
+"""A worker whose event loop is later than that is blocked by a handler."""
+
+_WAITING = timedelta(seconds=60)
+"""A run that is due for so long should be in somebody's hands."""
+
 Condition = Literal["healthy", "unhealthy"]
-
-
-class LiveWorker(BaseModel):
-    """One worker process that was heard of lately."""
-
-    model_config = ConfigDict(
-        from_attributes=True, json_schema_extra={"examples": [examples.WORKER]}
-    )
-
-    id: UUID
-    host: str
-    pid: int
-    version: str
-    task_types: list[str] = Field(description="What it takes.")
-    max_jobs: int = Field(description="Runs it executes at once.")
-    running: int = Field(description="Runs in its hands.")
-    started_at: datetime
-    last_seen_at: datetime
 
 
 class Health(BaseModel):
@@ -129,37 +136,39 @@ async def health(work: Work, runtime: HostRuntime, user: CurrentUser) -> Health:
     },
 )
 async def ready(response: Response, runtime: HostRuntime, credentials: Credentials) -> Readiness:
-    """Check the database, its schema, Redis, the workers and the plugins.
+    """Check database, schema, Redis, workers, queue and plugins, and ask the plugins' own checks.
 
     Needs a token as long as the database can be asked for it. Workers and plugins that are
     missing make the system degraded, not unready: what is started is stored and runs later.
     """
-    database = await _checked("database", _admit(runtime, credentials))
-    checks = [
-        database,
-        await _checked("schema", require_current_schema(runtime.engine)),
-        await _checked("redis", runtime.queue.ping()),
-        await _checked("workers", _ask_workers(runtime)),
-        _plugins(runtime),
-    ]
+    database, redis = await asyncio.gather(
+        _checked("database", _admit(runtime, credentials)),
+        _checked("redis", runtime.queue.ping()),
+    )
+    of_database, of_plugins = await asyncio.gather(
+        _ask_database(runtime, database), _ask_plugins(runtime)
+    )
+    schema, *others = of_database
+    checks = [database, schema, redis, *others, _plugins(runtime), *of_plugins]
     is_ready = all(check.ok for check in checks if check.name in _NEEDED)
     if not is_ready:
         response.status_code = 503
     return Readiness(ready=is_ready, degraded=not all(check.ok for check in checks), checks=checks)
 
 
-async def _checked(name: str, asking: Awaitable[object]) -> Check:
+async def _checked(name: str, asking: Awaitable[str | None]) -> Check:
     """What came of asking; why nothing answered is for the log, it may name hosts and users."""
     try:
-        await asking
+        async with asyncio.timeout(_LIMIT_SECONDS):
+            remark = await asking
     except AuthenticationError:
         raise
-    except (SchemaError, NoWorkerError) as error:
+    except (SchemaError, NoWorkerError, BacklogError) as error:
         return Check(name=name, ok=False, message=error.message)
     except Exception as error:
         _log.warning("check_failed", check=name, error=f"{type(error).__name__}: {error}"[:300])
         return Check(name=name, ok=False, message="It does not answer; the log says why.")
-    return Check(name=name, ok=True)
+    return Check(name=name, ok=True, message=remark or "")
 
 
 async def _admit(runtime: HostRuntime, credentials: Credentials) -> None:
@@ -169,11 +178,96 @@ async def _admit(runtime: HostRuntime, credentials: Credentials) -> None:
         await work.db.execute(text("SELECT 1"))
 
 
-async def _ask_workers(runtime: HostRuntime) -> None:
+async def _ask_database(runtime: HostRuntime, database: Check) -> list[Check]:
+    """What the database tells, one question after the other: the pool is for the requests."""
+    if not database.ok:
+        unknown = "Unknown as long as the database does not answer."
+        return [Check(name=name, ok=False, message=unknown) for name in _OF_THE_DATABASE]
+    return [
+        await _checked("schema", require_current_schema(runtime.engine)),
+        await _checked("workers", _ask_workers(runtime)),
+        await _checked("queue", _ask_queue(runtime)),
+    ]
+
+
+async def _ask_workers(runtime: HostRuntime) -> str:
     async with runtime.session_factory() as db:
         found = await workers.list_live_workers(db, expiry=runtime.settings.heartbeat_expiry)
     if not found:
         raise NoWorkerError("No worker lives; start `ticketgen-worker`.")
+    blocked = [_blocked(worker) for worker in found if worker.lag > _LAG_SECONDS]
+    if blocked:
+        raise NoWorkerError(" ".join(blocked))
+    return ""
+
+
+def _blocked(worker: WorkerProcess) -> str:
+    return (
+        f"A handler blocks the event loop of {worker.host}:{worker.pid}, for {worker.lag:.0f} s "
+        "when it was last heard of; its log has the stack (`event_loop_blocked`)."
+    )
+
+
+async def _ask_queue(runtime: HostRuntime) -> str:
+    async with runtime.session_factory() as db:
+        waiting = await count_backlog(db)
+    parked = f"{waiting.parked} parked; see GET /api/runs?state=parked." if waiting.parked else ""
+    if waiting.oldest > _WAITING:
+        age = int(waiting.oldest.total_seconds())
+        raise BacklogError(
+            f"Due and not begun: {waiting.due}, the oldest for {age} s; start more workers, or "
+            f"see why they take nothing. {parked}".rstrip()
+        )
+    return parked
+
+
+async def _ask_plugins(runtime: HostRuntime) -> list[Check]:
+    """Ask the plugins' own checks, all at once."""
+    return await asyncio.gather(
+        *(
+            _ask_plugin(runtime, plugin.name, value)
+            for plugin in runtime.registry.active
+            for value in plugin.provides
+            if isinstance(value, HealthCheck)
+        )
+    )
+
+
+async def _ask_plugin(runtime: HostRuntime, plugin: str, check: HealthCheck) -> Check:
+    """What one check says, in time, whatever it does; no name of core's has a dot in it."""
+    name = f"{plugin}.{check.name}"
+    asking = asyncio.create_task(_answer(runtime, plugin, check), name=f"health:{name}")
+    try:
+        await asyncio.wait({asking}, timeout=_PLUGIN_LIMIT_SECONDS)
+    finally:
+        late = not asking.done()
+        # Not waited for: giving a connection back to a frozen server takes its time.
+        asking.cancel()
+    if late:
+        _log.warning("health_check_late", plugin=plugin, check=check.name)
+        wrong = f"did not answer within {_PLUGIN_LIMIT_SECONDS:.0f} s."
+    elif asking.cancelled():
+        wrong = "ended itself without an answer."
+    elif (error := asking.exception()) is not None:
+        problem = f"{type(error).__name__}: {error}"[:300]
+        _log.warning("health_check_failed", plugin=plugin, check=check.name, error=problem)
+        wrong = "failed; the log says why."
+    else:
+        said = asking.result()
+        return Check(name=name, ok=said is None, message=storable_text(said or "")[:1_000])
+    return Check(name=name, ok=False, message=f"The check of the plugin {plugin} {wrong}")
+
+
+async def _answer(runtime: HostRuntime, plugin: str, check: HealthCheck) -> str | None:
+    try:
+        async with runtime.session_factory() as db:
+            settings = runtime.registry.settings.get(plugin)
+            said = await check.check(HealthContext(db=db, settings=settings))
+    except SystemExit as error:  # it would end the process, past everybody who could handle it
+        raise RuntimeError("it tried to end the process") from error
+    if said is not None and (not isinstance(said, str) or not said):
+        raise TypeError(f"a check answers None or a sentence, not {said!r:.100}")
+    return said
 
 
 def _plugins(runtime: HostRuntime) -> Check:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ticketgen.api import examples
-from ticketgen.api.deps import CurrentUser, Work, problem_responses, refuse_foreign
+from ticketgen.api.deps import (
+    CurrentUser,
+    Work,
+    problem_responses,
+    refuse_foreign,
+    refuse_foreign_run,
+)
 from ticketgen.api.host import HostRuntime
-from ticketgen.domain import sessions, tokens
+from ticketgen.domain import sessions, task_runs, tokens
+from ticketgen.domain.users import User
 from ticketgen.errors import InvalidInputError
 from ticketgen.plugin import Subject
-from ticketgen.progress import channel_of
+from ticketgen.progress import channel_of, channel_of_run
+from ticketgen.registry import Registry
+from ticketgen.starting import UnitOfWork
 
 __all__ = ["router"]
 
@@ -22,7 +32,7 @@ router = APIRouter(prefix="/api/stream-passes", tags=["progress"])
 
 
 class PassRequest(BaseModel):
-    """Which stream is to be opened."""
+    """Which stream is to be opened: that of a session's task, or that of one run."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -31,13 +41,22 @@ class PassRequest(BaseModel):
                 {
                     "session_id": "019ac0de-0000-7000-8000-000000000000",
                     "task_type": "processing",
-                }
+                },
+                {"task_id": "019ac0de-0000-7000-8000-000000000001"},
             ]
         },
     )
 
-    session_id: UUID
-    task_type: str = Field(max_length=100, examples=["processing"])
+    session_id: UUID | None = Field(default=None, description="With `task_type`.")
+    task_type: str | None = Field(default=None, max_length=100, examples=["processing"])
+    task_id: UUID | None = Field(default=None, description="A run's id, instead of the other two.")
+
+    @model_validator(mode="after")
+    def _names_one_stream(self) -> Self:
+        by_session = (self.session_id is not None, self.task_type is not None)
+        if by_session != ((False, False) if self.task_id is not None else (True, True)):
+            raise ValueError("name either session_id and task_type, or task_id alone")
+        return self
 
 
 class StreamPassView(BaseModel):
@@ -55,20 +74,43 @@ async def create_pass(
     wanted: PassRequest, request: Request, work: Work, user: CurrentUser, runtime: HostRuntime
 ) -> StreamPassView:
     """Make a pass for one channel; it may be used again until it expires."""
-    session = await sessions.get_session(work.db, wanted.session_id)
-    refuse_foreign(session, user)
-    if runtime.registry.task(wanted.task_type).task.subject is not Subject.SESSION:
-        raise InvalidInputError(
-            f"The task {wanted.task_type!r} is not about a session and has no stream of one.",
-            recovery_actions=["Name a task of the session, such as `processing`."],
-        )
-    channel = channel_of(wanted.task_type, session_id=session.id)
+    if wanted.task_id is not None:
+        channel, path = await _run_stream(work, user, wanted.task_id)
+    else:
+        channel, path = await _session_stream(work, user, runtime.registry, wanted)
     stored, secret = await tokens.create_stream_pass(
         work.db, user=user, channel=channel, lifetime=runtime.settings.stream_pass_lifetime
     )
     address = request.url.replace(
         scheme="wss" if request.url.scheme == "https" else "ws",
-        path=f"/api/{wanted.task_type}/progress/{session.id}",
+        path=path,
         query=f"pass={secret}",
     )
     return StreamPassView(url=str(address), channel=channel, expires_at=stored.expires_at)
+
+
+async def _run_stream(work: UnitOfWork, user: User, run_id: UUID) -> tuple[str, str]:
+    """Channel and path of a run's stream, if the caller may see it."""
+    run = await task_runs.get_run(work.db, run_id)
+    await refuse_foreign_run(work.db, run, user)
+    return channel_of_run(run), f"/api/runs/{run.id}/progress"
+
+
+async def _session_stream(
+    work: UnitOfWork, user: User, registry: Registry, wanted: PassRequest
+) -> tuple[str, str]:
+    """Channel and path of the stream of a session's task, if the caller may see it."""
+    assert wanted.session_id is not None  # noqa: S101 - the model has seen to both
+    assert wanted.task_type is not None  # noqa: S101
+    session = await sessions.get_session(work.db, wanted.session_id)
+    refuse_foreign(session, user)
+    task = registry.task(wanted.task_type).task
+    if task.subject is not Subject.SESSION:
+        raise InvalidInputError(
+            f"The task {task.name!r} is not about a session and has no stream of one.",
+            recovery_actions=["Name one of its runs as `task_id`."],
+        )
+    return (
+        channel_of(task.name, session_id=session.id),
+        f"/api/{task.name}/progress/{session.id}",
+    )

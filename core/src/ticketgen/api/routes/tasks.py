@@ -1,4 +1,8 @@
-"""The routes every task gets from core: start, status, progress; a plugin writes none of them."""
+"""The routes every task gets from core: start, status, cancel, retry, progress.
+
+A plugin writes none of them. Those of a session are the convenient face of `/api/runs`: they mean
+its newest run of the task.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,12 @@ from ticketgen.api.deps import (
 from ticketgen.api.routes.runs import RunView, view_run
 from ticketgen.api.websocket import stream_session
 from ticketgen.domain import task_runs
+from ticketgen.domain.sessions import WorkSession
+from ticketgen.domain.task_runs import TaskRun
+from ticketgen.errors import NotFoundError
 from ticketgen.plugin import Caller, Subject, Task
 from ticketgen.registry import Registry
+from ticketgen.starting import UnitOfWork
 
 __all__ = ["TaskStatus", "task_router"]
 
@@ -30,6 +38,10 @@ __all__ = ["TaskStatus", "task_router"]
 _START = """Store a run and hand it to the workers. If one of the kind is active already, it is
 answered with that run and `existing: true`."""
 _STATUS = """Tell where the newest run stands; 200 with `not_started` if there was none."""
+_CANCEL = """End the newest run: one that waits at once, one at work as soon as its worker hears of
+it."""
+_RETRY = """Try the newest run again, if it failed or was cancelled: a new run that goes on where it
+stopped, at most three times."""
 
 
 class TaskStatus(BaseModel):
@@ -81,8 +93,7 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
         await stream_session(websocket, task_type=task.name, session_id=session_id)
 
     if task.startable_by is not Caller.SCHEDULE:
-        caller = Admin if task.startable_by is Caller.ADMIN else CurrentUser
-        start.__annotations__ |= {"request": _optional_body(task), "user": caller}
+        start.__annotations__ |= {"request": _optional_body(task), "user": _caller(task)}
         router.add_api_route(
             f"{prefix}/start/{{session_id}}",
             start,
@@ -105,6 +116,49 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
         responses=problem_responses(403, 404),
     )
     router.add_api_websocket_route(f"{prefix}/progress/{{session_id}}", progress)
+    _mount_session_deeds(router, task)
+
+
+def _mount_session_deeds(router: APIRouter, task: Task[Any, Any]) -> None:
+    async def cancel(session: OwnedSession, work: Work, user: CurrentUser) -> RunView:
+        run = await _newest(work, session, task)
+        return view_run(await work.cancel(run.id, user=user))
+
+    async def retry(session: OwnedSession, work: Work, user: CurrentUser) -> TaskStarted:
+        run = await _newest(work, session, task)
+        return started_answer(await work.retry(run.id, user=user))
+
+    retry.__annotations__ |= {"user": _caller(task)}
+    for verb, route, description in (
+        ("cancel", cancel, _CANCEL),
+        ("retry", retry, _RETRY),
+    ):
+        router.add_api_route(
+            f"/api/{task.name}/{verb}/{{session_id}}",
+            route,
+            methods=["POST"],
+            status_code=202,
+            tags=[task.name],
+            summary=f"{verb.capitalize()}: {task.summary}",
+            description=description,
+            operation_id=f"{verb}_{task.name.replace('.', '_')}",
+            responses=problem_responses(403, 404, 409),
+        )
+
+
+def _caller(task: Task[Any, Any]) -> Any:
+    """Who may start the task; of one that only a schedule starts, who may try it again."""
+    return CurrentUser if task.startable_by is Caller.OWNER else Admin
+
+
+async def _newest(work: UnitOfWork, session: WorkSession, task: Task[Any, Any]) -> TaskRun:
+    run = await task_runs.latest_run(work.db, session_id=session.id, task_type=task.name)
+    if run is None:
+        raise NotFoundError(
+            f"`{task.name}` has not run in this session.",
+            recovery_actions=[f"Start it with POST /api/{task.name}/start/{session.id}."],
+        )
+    return run
 
 
 def _mount_free_task(router: APIRouter, task: Task[Any, Any]) -> None:

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from tests.core import lab
+from ticketgen import TaskContext
+from ticketgen.domain import workers
+from ticketgen.domain.run_attempts import AttemptOutcome
+from ticketgen.domain.task_runs import RunState
+from ticketgen.domain.workers import WorkerProcess
+from ticketgen.embedded import EmbeddedServers
+from ticketgen.leases import LeaseKeeper, WorkerIdentity
+from ticketgen.runner import Runner
+from ticketgen.runtime import Runtime, open_runtime
+from ticketgen.settings import Settings
+from ticketgen.testing import run_to_end
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture
+def hasty(settings: Settings) -> Settings:
+    """Settings of a host whose leases run out after a second."""
+    return settings.model_copy(
+        update={
+            "lease": timedelta(seconds=1.2),
+            "lease_renewal": timedelta(seconds=0.3),
+            "lease_patience": timedelta(seconds=0.9),
+            "cancel_interval": timedelta(seconds=0.1),
+            "heartbeat_interval": timedelta(seconds=0.5),
+            "heartbeat_expiry": timedelta(seconds=2),
+        }
+    )
+
+
+def _identity(worker_id: UUID) -> WorkerIdentity:
+    return WorkerIdentity(id=worker_id, task_types=("lab",), plugins={"lab": "7"}, max_jobs=2)
+
+
+@asynccontextmanager
+async def _worker(runtime: Runtime, exits: list[int] | None = None) -> AsyncIterator[Runner]:
+    """A worker process in small; what would end it is written to `exits`."""
+    codes = [] if exits is None else exits
+    runner = Runner(runtime, worker_id=uuid7(), worker="lab:1")
+    keeper = LeaseKeeper(
+        settings=runtime.settings,
+        worker=_identity(runner.worker_id),
+        hands=runner.hands,
+        settler=runtime.settler,
+        exit_process=codes.append,
+    )
+    async with keeper.running():
+        yield runner
+
+
+async def _expiry(runtime: Runtime, run_id: UUID) -> datetime:
+    [attempt] = await lab.attempts_of(runtime, run_id)
+    return attempt.lease_expires_at
+
+
+async def _reconcile_elsewhere(runtime: Runtime) -> None:
+    async with open_runtime(runtime.settings, registry=runtime.registry) as elsewhere:
+        await lab.reconciler_of(elsewhere).reconcile()
+
+
+async def test_a_lease_is_renewed_beside_the_handler(hasty: Settings) -> None:
+    gate = lab.Gate()
+    async with lab.open_lab(hasty, lab.task(handler=gate.handler)) as runtime:
+        run = await lab.start(runtime)
+        async with _worker(runtime) as runner:
+            work = asyncio.create_task(runner.run(run.id))
+            await asyncio.wait_for(gate.begun.wait(), 10)
+            first = await _expiry(runtime, run.id)
+
+            await asyncio.sleep(1.6)
+            await lab.reconciler_of(runtime).reconcile()
+            later = await _expiry(runtime, run.id)
+            gate.go_on.set()
+            await work
+
+        settled = await lab.run_of(runtime, run.id)
+        assert later - first > timedelta(seconds=1)
+        assert (settled.state, settled.attempt, settled.rescues) == (RunState.COMPLETED, 1, 0)
+
+
+async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease_but_is_named(
+    hasty: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketgen.leases._LAG_SECONDS", 0.5)
+
+    def reconcile() -> None:
+        time.sleep(1.8)
+        asyncio.run(_reconcile_elsewhere(runtime))
+
+    async def block(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
+        thread = threading.Thread(target=reconcile)
+        thread.start()
+        thread.join()  # the loop takes no turn until somebody else has reconciled
+        return {}
+
+    async with lab.open_lab(hasty, lab.task(handler=block)) as runtime:
+        run = await lab.start(runtime)
+        with structlog.testing.capture_logs() as logs:
+            async with _worker(runtime) as runner:
+                await runner.run(run.id)
+
+        settled = await lab.run_of(runtime, run.id)
+        assert (settled.state, settled.attempt, settled.rescues) == (RunState.COMPLETED, 1, 0)
+        [blocked] = [entry for entry in logs if entry["event"] == "event_loop_blocked"]
+        assert "in block" in blocked["stack"]
+        assert blocked["lag"] >= 0.5
+
+
+async def test_a_worker_whose_run_was_taken_away_stops_its_handler_and_writes_nothing_more(
+    hasty: Settings,
+) -> None:
+    gate = lab.Gate()
+    async with lab.open_lab(hasty, lab.task(handler=gate.handler)) as runtime:
+        run = await lab.start(runtime)
+        async with _worker(runtime) as runner:
+            work = asyncio.create_task(runner.run(run.id))
+            await asyncio.wait_for(gate.begun.wait(), 10)
+
+            async def taken_away() -> object:
+                await lab.expire_lease(runtime, run.id)
+                return await runtime.settler.rescue(run.id, 1)
+
+            await lab.until(taken_away)
+            await asyncio.wait_for(work, 5)
+
+        left = await lab.run_of(runtime, run.id)
+        [attempt] = await lab.attempts_of(runtime, run.id)
+        assert gate.stopped.is_set()
+        assert (left.state, left.attempt, left.tries, left.rescues) == (RunState.QUEUED, 1, 0, 1)
+        assert attempt.outcome is AttemptOutcome.LOST
+        assert left.delivery == 2
+        assert await lab.messages_of(runtime, f"progress:{run.id}:lab") == []
+
+
+async def test_a_worker_that_cannot_renew_stops_its_handler_and_the_run_goes_on_elsewhere(
+    hasty: Settings, servers: EmbeddedServers
+) -> None:
+    gate = lab.Gate()
+    async with lab.open_lab(hasty, lab.task(handler=gate.handler)) as runtime:
+        run = await lab.start(runtime)
+        async with _worker(runtime) as runner:
+            work = asyncio.create_task(runner.run(run.id))
+            await asyncio.wait_for(gate.begun.wait(), 10)
+            await asyncio.to_thread(servers.stop_postgres)
+            try:
+                await asyncio.wait_for(gate.stopped.wait(), 5)
+                unsettled = not work.done()
+            finally:
+                await asyncio.to_thread(servers.start_postgres)
+            await asyncio.wait_for(work, 10)
+        gate.go_on.set()
+
+        elsewhere = await run_to_end(runtime, run.id)
+
+        assert unsettled
+        assert (elsewhere.state, elsewhere.attempt) == (RunState.COMPLETED, 2)
+        assert (elsewhere.tries, elsewhere.rescues) == (1, 0)
+
+
+async def test_a_process_blocked_beyond_a_time_limit_is_ended_and_only_the_culprit_fails(
+    hasty: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketgen.leases._LAG_SECONDS", 0.3)
+    monkeypatch.setattr("ticketgen.leases._OVERDUE_SECONDS", 0.2)
+    gate, exits = lab.Gate(), list[int]()
+
+    async def block(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
+        until = time.monotonic() + 10
+        while not exits and time.monotonic() < until:
+            time.sleep(0.05)
+        return {}
+
+    tasks = (
+        lab.task("lab.calm", gate.handler),
+        lab.task("lab.block", block, timeout=timedelta(seconds=0.3)),
+    )
+    async with lab.open_lab(hasty, *tasks) as runtime:
+        calm, blocking = await lab.start(runtime, "lab.calm"), await lab.start(runtime, "lab.block")
+        async with _worker(runtime, exits) as runner:
+            works = [asyncio.create_task(runner.run(calm.id))]
+            await asyncio.wait_for(gate.begun.wait(), 10)
+            works.append(asyncio.create_task(runner.run(blocking.id)))
+            await asyncio.wait_for(works[1], 20)
+            gate.go_on.set()
+            await asyncio.wait_for(works[0], 10)
+
+        failed = await lab.run_of(runtime, blocking.id)
+        back = await lab.run_of(runtime, calm.id)
+        [failure] = await lab.failures_of(runtime, blocking.id)
+        [handed_back] = await lab.attempts_of(runtime, calm.id)
+        assert exits == [75]
+        assert (failed.state, failure.code) == (RunState.FAILED, "task_timeout")
+        assert "blocked" in failure.user_message
+        assert (back.state, back.tries, back.rescues) == (RunState.QUEUED, 0, 0)
+        assert handed_back.outcome is AttemptOutcome.HANDED_BACK
+        async with runtime.session_factory() as db:
+            process = await db.get_one(WorkerProcess, runner.worker_id)
+        assert process.stopped_at is not None
+
+
+async def test_a_claim_that_is_just_being_committed_is_not_taken_for_a_lost_lease(
+    hasty: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = AsyncSession.commit
+
+    async def slowly(self: AsyncSession) -> None:
+        if threading.current_thread() is threading.main_thread():
+            await asyncio.sleep(0.7)  # two renewals long
+        await commit(self)
+
+    async with lab.open_lab(hasty) as runtime:
+        run = await lab.start(runtime)
+        monkeypatch.setattr(AsyncSession, "commit", slowly)
+        async with _worker(runtime) as runner:
+            await runner.run(run.id)
+        monkeypatch.undo()
+
+        [attempt] = await lab.attempts_of(runtime, run.id)
+        assert attempt.outcome is AttemptOutcome.COMPLETED
+
+
+async def test_a_worker_is_listed_as_alive_until_it_says_farewell(hasty: Settings) -> None:
+    async with lab.open_lab(hasty) as runtime:
+        async with _worker(runtime) as runner:
+            async with runtime.session_factory() as db:
+                [alive] = await workers.list_live_workers(db, expiry=hasty.heartbeat_expiry)
+            expires_in = await runtime.redis.ttl("worker:last_heartbeat")
+
+        async with runtime.session_factory() as db:
+            after = await workers.list_live_workers(db, expiry=hasty.heartbeat_expiry)
+        assert (alive.id, alive.task_types, alive.plugins) == (
+            runner.worker_id,
+            ["lab"],
+            {"lab": "7"},
+        )
+        assert 0 < expires_in <= 2
+        assert after == []
+
+
+async def test_a_worker_does_not_begin_without_its_database(
+    hasty: Settings, servers: EmbeddedServers
+) -> None:
+    async with lab.open_lab(hasty) as runtime:
+        await asyncio.to_thread(servers.stop_postgres)
+        try:
+            with pytest.raises(OSError):
+                async with _worker(runtime):
+                    raise AssertionError("it has begun")
+        finally:
+            await asyncio.to_thread(servers.start_postgres)
+
+
+async def test_a_keeper_that_stops_leaves_no_thread_behind(hasty: Settings) -> None:
+    async with lab.open_lab(hasty) as runtime:
+        async with _worker(runtime):
+            during = [thread.name for thread in threading.enumerate()]
+        after = [thread.name for thread in threading.enumerate()]
+
+        assert "lease-keeper" in during
+        assert "lease-keeper" not in after
