@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import settings
+
+# `pytest --hypothesis-profile=thorough`: for minutes; what is usual is for every commit.
+settings.register_profile("thorough", max_examples=1_000, stateful_step_count=50)
+
 
 def pytest_configure() -> None:
     """Give child processes the usual signals, also where the suite runs with them ignored.

@@ -296,6 +296,8 @@ def test_a_name_of_the_zone_database_is_a_zone(name: str) -> None:
     assert is_zone(name)
 
 
-@pytest.mark.parametrize("name", ["", "Europe", "Europe/Bonn", "../etc/passwd", "/etc", "UTC\0"])
+@pytest.mark.parametrize(
+    "name", ["", "Europe", "Europe/Bonn", "../etc/passwd", "/etc", "UTC\0", "localtime"]
+)
 def test_anything_else_is_none(name: str) -> None:
     assert not is_zone(name)

@@ -133,3 +133,20 @@ async def test_a_delivery_that_comes_too_early_does_not_start_a_retry(settings: 
         left = await lab.run_alone(runtime, run.id)
 
         assert (left.state, left.attempt) == (RunState.QUEUED, 0)
+
+
+async def test_a_run_that_was_begun_does_not_wait_behind_what_is_new(settings: Settings) -> None:
+    tasks = [lab.task("lab.a"), lab.task("lab.b"), lab.task("lab.c")]
+    async with lab.open_lab(settings, *tasks) as runtime:
+        begun = await lab.start(runtime, "lab.a")
+        new = [await lab.start(runtime, "lab.b"), await lab.start(runtime, "lab.c")]
+        await runtime.redis.zrem("arq:queue", f"lab.a:{begun.id}:1")
+
+        await lab.lose(runtime, begun.id)
+
+        queued = [job.decode() for job in await runtime.redis.zrange("arq:queue", 0, -1)]
+        assert queued == [
+            f"lab.a:{begun.id}:2",
+            f"lab.b:{new[0].id}:1",
+            f"lab.c:{new[1].id}:1",
+        ]

@@ -64,7 +64,12 @@ async def test_a_run_whose_lease_is_good_is_left_to_its_worker(settings: Setting
 
 
 async def test_after_a_gap_in_our_looks_the_living_get_time_to_renew(settings: Settings) -> None:
-    brief = settings.model_copy(update={"lease_renewal": timedelta(seconds=0.3)})
+    brief = settings.model_copy(
+        update={
+            "lease_renewal": timedelta(seconds=0.3),
+            "reconcile_interval": timedelta(seconds=0.1),
+        }
+    )
     async with lab.open_lab(brief) as runtime:
         run = await lab.start(runtime)
         reconciler = lab.reconciler_of(runtime)
@@ -212,7 +217,7 @@ async def _is(answer: bool) -> bool:
     return answer
 
 
-async def test_while_one_worker_waits_to_be_alone_with_a_suspect_an_idle_one_may_take_it(
+async def test_while_one_worker_waits_to_be_alone_with_a_suspect_no_other_stands_still_for_it(
     settings: Settings,
 ) -> None:
     busy = lab.Gate()
@@ -226,12 +231,17 @@ async def test_while_one_worker_waits_to_be_alone_with_a_suspect_an_idle_one_may
         works.append(asyncio.create_task(runner.run(two.id)))
         await lab.until(lambda: _is(runner.may_take() == 0))
 
-        taken = await lab.run_alone(runtime, two.id)
+        other = lab.runner_of(runtime)
+        await other.run(two.id)
+        await lab.reconciler_of(runtime).reconcile()
+        meanwhile = await lab.run_of(runtime, two.id)
         busy.go_on.set()
         await asyncio.gather(*works)
 
+        assert (meanwhile.state, meanwhile.attempt, meanwhile.delivery) == (RunState.QUEUED, 0, 1)
+        assert other.may_take() is None
+        taken = await lab.run_of(runtime, two.id)
         assert (taken.state, taken.attempt) == (RunState.COMPLETED, 1)
-        assert (await lab.run_of(runtime, two.id)).attempt == 1
         assert runner.may_take() is None
 
 
@@ -269,3 +279,26 @@ async def test_one_run_that_cannot_be_rescued_keeps_no_other_from_it(
 
         assert (await lab.run_of(runtime, first.id)).state is RunState.RUNNING
         assert (await lab.run_of(runtime, second.id)).state is RunState.QUEUED
+
+
+async def test_a_suspect_whose_reservation_lapsed_is_taken_by_the_next(
+    settings: Settings,
+) -> None:
+    async with lab.open_lab(settings) as runtime:
+        run = await lab.start(runtime)
+        await lab.change_run(runtime, run.id, rescues=2)
+        async with runtime.session_factory() as db:
+            reserved = await transitions.reserve_run(
+                db, run.id, until_claimed=timedelta(seconds=0.3)
+            )
+            again = await transitions.reserve_run(db, run.id, until_claimed=timedelta(seconds=9))
+            await db.commit()
+
+        await lab.runner_of(runtime).run(run.id)
+        at_first = (await lab.run_of(runtime, run.id)).state
+        await asyncio.sleep(0.4)
+        await lab.runner_of(runtime).run(run.id)
+
+        assert (reserved, again) == (True, False)
+        assert at_first is RunState.QUEUED
+        assert (await lab.run_of(runtime, run.id)).state is RunState.COMPLETED

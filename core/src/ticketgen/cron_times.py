@@ -36,9 +36,16 @@ def fire_times(
         ValueError: the expression cannot be read, or a time has no zone.
         KeyError: there is no such zone.
     """
-    end = _utc(until)
-    times = takewhile(lambda moment: moment <= end, _moments(cron, zone, after=_utc(after)))
-    return list(deque(times, maxlen=limit))
+    begin, end = _utc(after), _utc(until)
+    window = _DAY
+    # From the end backwards, ever further: after a year of silence not every minute of it.
+    while True:
+        start = max(begin, end - window)
+        times = takewhile(lambda moment: moment <= end, _moments(cron, zone, after=start))
+        found = list(deque(times, maxlen=limit))
+        if start == begin or len(found) == limit:
+            return found
+        window *= 4
 
 
 def next_fire_times(cron: str, zone: str, *, after: datetime, count: int) -> list[datetime]:
@@ -63,6 +70,8 @@ def is_every_hour(cron: str) -> bool:
 
 def is_zone(name: str) -> bool:
     """Whether the zone database has a zone of that name."""
+    if name == "localtime":  # a file beside the database, and another zone on each machine
+        return False
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -23,6 +23,7 @@ def deliveries_of(runs: Iterable[TaskRun], registry: Registry) -> list[Delivery]
             task_type=run.task_type,
             delivery=run.delivery,
             job_name=registry.tasks[run.task_type].task.job_name,
+            first=run.attempt > 0,
         )
         for run in runs
         if run.task_type in registry.tasks

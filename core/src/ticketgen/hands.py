@@ -37,6 +37,8 @@ class HeldRun:
         self._loop = asyncio.get_running_loop()
         self.stopped: asyncio.Future[StopReason] = self._loop.create_future()
         """Done, with the reason, when the handler is to stop."""
+        self.is_asked = False
+        """Whether it was told to; a blocked loop may not have heard it yet."""
 
     @property
     def key(self) -> tuple[UUID, int]:
@@ -45,6 +47,7 @@ class HeldRun:
 
     def ask_to_stop(self, reason: StopReason) -> None:
         """Tell the handler to stop; the first reason counts. Safe in any thread."""
+        self.is_asked = True
         try:
             self._loop.call_soon_threadsafe(self._stop, reason)
         except RuntimeError:  # the loop has been closed: nothing runs any more

@@ -252,7 +252,7 @@ class LeaseKeeper:
         patience = self.settings.lease_patience.total_seconds()
         now = time.monotonic()
         for held in self.hands.all():
-            if now - held.renewed_at > patience and not held.stopped.done():
+            if now - held.renewed_at > patience and not held.is_asked:
                 _log.error("lease_not_renewed", run=str(held.run.id), for_seconds=patience)
                 held.ask_to_stop(StopReason.LEASE_LOST)
 

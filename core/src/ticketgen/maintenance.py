@@ -26,7 +26,7 @@ from ticketgen.database import SessionFactory, database_time
 from ticketgen.delivering import deliver, deliveries_of
 from ticketgen.domain import redelivery, run_attempts, task_runs, transitions, workers
 from ticketgen.domain.task_runs import TaskRun
-from ticketgen.queue import Delivery, QueueUnavailableError
+from ticketgen.queue import Delivery, QueueUnavailableError, job_id_of
 from ticketgen.settling import Settler, announce
 
 __all__ = ["Reconciler", "repeating"]
@@ -152,6 +152,13 @@ class Reconciler:
             await db.commit()
         for run in parked:
             _log.warning("run_parked", run=str(run.id), task=run.task_type, because=run.parked)
+        # Nobody serves them: in the queue they would only be walked past.
+        await self.settler.queue.withdraw(
+            *(
+                job_id_of(task_type=run.task_type, run_id=run.id, delivery=run.delivery)
+                for run in parked
+            )
+        )
         for run in resumed:
             _log.info("run_resumed", run=str(run.id), task=run.task_type)
         await deliver(self.settler.queue, resumed, self.settler.registry)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -64,17 +64,19 @@ _COMMAND_SECONDS = 5.0
 _BATCH = 1_000
 """Job ids in one command: some milliseconds of the server's time."""
 
+_FIRST_MS = 24 * 3_600_000
+
 _HIDDEN_MS = 5_000
 """A job that is due later than this has been hidden by a clock set back: pushes are due at once."""
 
 _PUSH = f"""
 local time = redis.call('TIME')
-local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-for i = 2, #ARGV, 2 do
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for i = 2, #ARGV, 3 do
     local id = ARGV[i]
     if redis.call('EXISTS', '{job_key_prefix}' .. id, '{result_key_prefix}' .. id) == 0 then
         redis.call('SET', '{job_key_prefix}' .. id, ARGV[i + 1], 'PX', ARGV[1])
-        redis.call('ZADD', KEYS[1], now, id)
+        redis.call('ZADD', KEYS[1], string.format('%.0f', now - ARGV[i + 2]), id)
     end
 end
 """
@@ -194,10 +196,13 @@ class JobWriter:
         self._queue_name = queue_name
         self._push = redis.register_script(_PUSH)
 
-    async def write(self, jobs: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
+    async def write(
+        self, jobs: Mapping[str, tuple[str, tuple[str, ...]]], *, first: Collection[str] = ()
+    ) -> None:
         """Enqueue jobs, by id: function name and arguments; all or none of them.
 
-        A job id that exists already is left alone.
+        A job id that exists already is left alone. Those that are `first` go before all that is
+        not, as if they had been due for a day.
         """
         # For log lines alone; nothing is decided by it.
         enqueued_at = time.time_ns() // 1_000_000
@@ -206,6 +211,7 @@ class JobWriter:
             arguments += [
                 job_id,
                 serialize_arq_job(function, args, {}, None, enqueued_at, serializer=serialize_job),
+                _FIRST_MS if job_id in first else 0,
             ]
         await self._push(keys=[self._queue_name], args=arguments)
 
@@ -218,6 +224,8 @@ class Delivery:
     task_type: str
     delivery: int
     job_name: str
+    first: bool = False
+    """Whether it goes before others: what was begun once is not to wait behind what is new."""
 
     @property
     def job_id(self) -> str:
@@ -242,7 +250,7 @@ class RunQueue:
             return
         jobs = {d.job_id: (d.job_name, (str(d.run_id),)) for d in deliveries}
         with _reached("Redis did not take the runs"):
-            await self._jobs.write(jobs)
+            await self._jobs.write(jobs, first={d.job_id for d in deliveries if d.first})
 
     async def absent(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Those that no worker will come upon soon: not queued, hidden, or stuck in a claim.

@@ -95,8 +95,9 @@ class ProgressReporter:
         now = asyncio.get_running_loop().time()
         if now - self._stored_at >= _STORE_SECONDS:
             self._stored_at = now
-            self._unstored = None
             await self._store(percentage, stage, details)
+            if self._unstored is latest:  # else a newer one came; or we were cancelled above
+                self._unstored = None
 
     async def _store(self, percentage: float, stage: str, details: dict[str, Any]) -> None:
         """Keep the progress in the row too, for whoever asks while Redis is away."""

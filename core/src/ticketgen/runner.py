@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,12 +24,12 @@ from ticketgen.background import end_tasks
 from ticketgen.context import StartedRun, TaskContext
 from ticketgen.database import passes_by_itself
 from ticketgen.diagnosis import diagnose, timed_out
-from ticketgen.domain import task_runs, transitions
+from ticketgen.domain import transitions
 from ticketgen.domain.redelivery import UNREADABLE
-from ticketgen.domain.task_runs import RunState, TaskRun
-from ticketgen.domain.transitions import POISON_BOUND, StaleAttemptError
-from ticketgen.errors import NotFoundError
+from ticketgen.domain.task_runs import TaskRun
+from ticketgen.domain.transitions import StaleAttemptError
 from ticketgen.hands import Hands, HeldRun, StopReason
+from ticketgen.maintenance import repeating
 from ticketgen.registry import RegisteredTask
 from ticketgen.reporting import ProgressReporter
 from ticketgen.runtime import Runtime
@@ -54,6 +55,12 @@ _UNWIND_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 3.0
 """A cancellation can get lost (see `background.py`); one that is asked again at once would break
 off the `finally` block that the first one began."""
+
+_RESERVED = timedelta(seconds=6)
+"""So long a run that waits to be alone is kept from other workers, renewed while it waits."""
+
+_SETTLE_SECONDS = 5.0
+"""At least so long a shutdown waits for runs to be settled, however short its grace is."""
 
 _SETTLE_AGAIN_SECONDS = (0.2, 5.0)
 """First and longest pause between two tries to settle while the database is away."""
@@ -93,8 +100,10 @@ class Runner:
             async with self._solitude.beside_others():
                 if await self._run(run_id, alone=False):
                     return
-            if await self._is_suspect(run_id):
-                async with self._solitude.alone():
+            if await self._reserve(run_id):
+                async with AsyncExitStack() as stack:
+                    async with self._reserving(run_id):
+                        await stack.enter_async_context(self._solitude.alone())
                     await self._run(run_id, alone=True)
         finally:
             self._waiting.discard(run_id)
@@ -154,14 +163,20 @@ class Runner:
     def _limit(self, run: TaskRun) -> timedelta:
         return self._registry.task(run.task_type).task.timeout or self._settings.job_timeout
 
-    async def _is_suspect(self, run_id: UUID) -> bool:
-        """Whether the run was refused only because its next death would prove it poison."""
+    async def _reserve(self, run_id: UUID, *, renewing: bool = False) -> bool:
+        """Keep a run from others that may be claimed alone only; False if it is none such."""
         async with self._session_factory() as db:
-            try:
-                run = await task_runs.get_run(db, run_id)
-            except NotFoundError:
-                return False
-            return run.state is RunState.QUEUED and run.rescues >= POISON_BOUND - 1
+            reserved = await transitions.reserve_run(
+                db, run_id, until_claimed=_RESERVED, renewing=renewing
+            )
+            await db.commit()
+        return reserved
+
+    def _reserving(self, run_id: UUID) -> AbstractAsyncContextManager[None]:
+        """Go on reserving while others end here: or every worker would stand still for this run."""
+        return repeating(
+            lambda: self._reserve(run_id, renewing=True), every=_RESERVED / 3, name="reserving"
+        )
 
     async def _work(self, held: HeldRun, registered: RegisteredTask) -> tuple[Outcome, bool]:
         """Run the handler until it ends or has to stop; the outcome, and whether we shut down."""
@@ -260,7 +275,7 @@ class Runner:
         the run is then left to the reconciler, like any run of a worker that died.
         """
         settling = asyncio.create_task(self._settle_with_patience(run, outcome))
-        grace = self._settings.shutdown_grace.total_seconds()
+        grace = max(_SETTLE_SECONDS, self._settings.shutdown_grace.total_seconds())
         while not settling.done():
             try:
                 _, pending = await asyncio.wait({settling}, timeout=grace if shutdown else None)

@@ -15,6 +15,7 @@ from ticketgen.maintenance import Reconciler, repeating
 from ticketgen.progress import Publisher
 from ticketgen.queue import RunQueue, connect_redis
 from ticketgen.registry import Registry, load_registry
+from ticketgen.scheduler import Scheduler
 from ticketgen.settings import Settings
 from ticketgen.settling import Settler
 from ticketgen.starting import UnitOfWork, unit_of_work
@@ -56,13 +57,21 @@ class Runtime:
         """A transaction after whose commit the queue hears of the runs started in it."""
         return unit_of_work(self.session_factory, self.registry, self.queue, self.publisher)
 
-    def reconciling(self) -> AbstractAsyncContextManager[None]:
-        """Keep rows and queue together while the block runs."""
-        return repeating(
-            Reconciler(settler=self.settler).reconcile,
-            every=self.settings.reconcile_interval,
-            name="reconciler",
-        )
+    def scheduler(self) -> Scheduler:
+        """What fires the schedules of the installed plugins; one per process."""
+        return Scheduler(registry=self.registry, unit_of_work=self.unit_of_work)
+
+    @asynccontextmanager
+    async def reconciling(self, scheduler: Scheduler | None = None) -> AsyncIterator[None]:
+        """Keep rows and queue together, and fire schedules, while the block runs."""
+        every = self.settings.reconcile_interval
+        look = Reconciler(settler=self.settler).reconcile
+        fire = (scheduler or self.scheduler()).fire_due
+        async with (
+            repeating(look, every=every, name="reconciler"),
+            repeating(fire, every=every, name="scheduler"),
+        ):
+            yield
 
 
 def build_runtime(

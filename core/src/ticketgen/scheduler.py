@@ -24,7 +24,7 @@ from ticketgen.diagnosis import diagnose
 from ticketgen.domain import schedules
 from ticketgen.domain.schedules import FireOutcome, ScheduleFire
 from ticketgen.domain.users import User
-from ticketgen.errors import ErrorCategory, NotFoundError, TicketgenError
+from ticketgen.errors import ErrorCategory, NotFoundError, TaskTimeoutError, TicketgenError
 from ticketgen.plugin import Misfire, Overlap, Schedule
 from ticketgen.registry import RegisteredSchedule, Registry
 from ticketgen.starting import UnitOfWork
@@ -33,11 +33,10 @@ __all__ = ["Scheduler"]
 
 _log = structlog.get_logger(__name__)
 
-_LOOK_BACK = timedelta(days=7)
 _MOST_FIRES = 1000
-"""What is older, or more, than these two is let go without a record."""
+"""So many of the newest fire times that were missed get a record; those before get none."""
 
-_START_LIMIT = timedelta(seconds=30)
+_START_LIMIT = timedelta(seconds=10)
 """Longest that a task's `prepare` may hold up all other schedules."""
 
 _KEPT = timedelta(days=90)
@@ -120,15 +119,19 @@ class Scheduler:
         """The time, and the last recorded fire of each; schedules not met before are stored."""
         met: dict[str, datetime] = {}
         async with self.unit_of_work() as work:
-            for registered in wanted:
-                if registered.name not in self._since:
+            names = [registered.name for registered in wanted]
+            # Asked each time: a database that was restored may have forgotten what we stored.
+            known = await schedules.known_schedules(work.db, names) & self._since.keys()
+            # In one order everywhere, so that two processes that store them do not deadlock.
+            for registered in sorted(wanted, key=lambda registered: registered.name):
+                if registered.name not in known:
                     met[registered.name] = await schedules.remember_schedule(
                         work.db,
                         name=registered.name,
                         cron=registered.schedule.cron,
                         zone=registered.schedule.zone,
                     )
-            last = await schedules.last_fires(work.db, [registered.name for registered in wanted])
+            last = await schedules.last_fires(work.db, names)
             now = await database_time(work.db)
         self._since |= met
         return now, last
@@ -142,9 +145,8 @@ class Scheduler:
     def _due(
         self, registered: RegisteredSchedule, *, last: ScheduleFire | None, now: datetime
     ) -> list[datetime]:
-        after = max(self._since[registered.name], now - _LOOK_BACK)
-        if last is not None:
-            after = max(after, last.fire_time)
+        since = self._since[registered.name]
+        after = since if last is None else max(since, last.fire_time)
         schedule = registered.schedule
         return fire_times(schedule.cron, schedule.zone, after=after, until=now, limit=_MOST_FIRES)
 
@@ -173,13 +175,13 @@ class Scheduler:
                 return []
             last = (await schedules.last_fires(work.db, [name])).get(name)
             now = await database_time(work.db)
-            missed, firing = _sorted_out(
-                self._due(registered, last=last, now=now), schedule=schedule, now=now
-            )
+            waiting = last if last is not None and last.outcome is FireOutcome.WAITING else None
+            due = self._due(registered, last=last, now=now)
+            # Where a run waits already nothing is missed: it stands for all that come by.
+            missed, firing = ([], due) if waiting else _sorted_out(due, schedule=schedule, now=now)
             await schedules.record_fires(
                 work.db, schedule=name, fire_times=missed, outcome=FireOutcome.MISSED
             )
-            waiting = last if last is not None and last.outcome is FireOutcome.WAITING else None
             started = await _settle(work, registered, firing, waiting=waiting, refuse=refuse)
         if missed:
             _log.warning("schedule_missed", schedule=name, fires=len(missed))
@@ -277,11 +279,21 @@ async def _start(
     if refuse:
         fire.outcome = FireOutcome.REFUSED
         return None
-    async with asyncio.timeout(_START_LIMIT.total_seconds()):
-        answer = await work.start(registered.schedule.task)
+    answer = await _start_in_time(work, registered.schedule.task)
     fire.task_id = answer.run.id
     if answer.existing:
         fire.outcome = overlapped
     else:
         await schedules.name_schedule_of_run(work.db, answer.run.id, registered.name)
     return answer
+
+
+async def _start_in_time(work: UnitOfWork, task: str) -> StartedRun:
+    limit = asyncio.timeout(_START_LIMIT.total_seconds())
+    try:
+        async with limit:
+            return await work.start(task)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise TaskTimeoutError(f"`prepare` of {task!r} took longer than {_START_LIMIT}.") from error

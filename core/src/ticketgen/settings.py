@@ -164,7 +164,9 @@ class Settings(BaseSettings):
         default=50 * 1024 * 1024, ge=1, description="Bytes of all CSV files of a session."
     )
 
-    database_pool_size: int = Field(default=10, ge=1, description="Connections per process.")
+    database_pool_size: int = Field(
+        default=10, ge=2, description="Connections per process; a worker has four more."
+    )
     database_timeout: Duration = Field(
         default=timedelta(seconds=10),
         description="Longest wait for a connection, and for one statement of a request.",

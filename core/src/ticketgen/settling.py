@@ -175,7 +175,7 @@ class Settler:
         return await transitions.fail_run(db, run.id, run.attempt, error=problem)
 
     async def rescue(self, run_id: UUID, attempt: int) -> TaskRun | None:
-        """Take a run away from a worker whose lease has run out; None if that is no longer so.
+        """Take a run away from a worker whose lease has run out; None if that cannot be now.
 
         It is queued again, unless its end was asked for, or the attempt died alone and was the
         last that may: then it is cancelled, or failed as poison. The caller tells the rest.
@@ -184,9 +184,11 @@ class Settler:
             run = await db.get(TaskRun, run_id)
             if run is None:
                 return None
-            moves = self._moves(run)
-            if run.session_id is not None and (moves.on_failure or moves.on_cancel):
-                await sessions.lock_session(db, run.session_id)
+            # Somebody who holds the session for long must not hold up the rescue of others.
+            if run.session_id is not None and not await sessions.lock_session_if_free(
+                db, run.session_id
+            ):
+                return None
             settled = await self._rescued(db, run_id, attempt)
             await db.commit()
         if settled is not None:

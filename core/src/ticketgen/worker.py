@@ -19,13 +19,11 @@ from arq.cron import CronJob
 from arq.typing import WorkerCoroutine
 from arq.worker import Function
 from croniter import croniter
-from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from ticketgen.arq_worker import Worker
 from ticketgen.attached import attached_settings
-from ticketgen.domain import schedules
 from ticketgen.errors import ConfigurationError, TemporaryError
 from ticketgen.leases import LeaseKeeper, WorkerIdentity
 from ticketgen.migrations import require_current_schema
@@ -33,10 +31,11 @@ from ticketgen.plugin import Task
 from ticketgen.queue import connect_arq, deserialize_job, redis_settings, serialize_job
 from ticketgen.registry import RegisteredSchedule, Registry, load_registry
 from ticketgen.runner import Runner
-from ticketgen.runtime import Runtime, open_runtime
+from ticketgen.runtime import open_runtime
+from ticketgen.scheduler import Scheduler
 from ticketgen.settings import Settings
 
-__all__ = ["Worker", "WorkerSettings", "build_worker", "build_worker_settings", "fire"]  # noqa: F822 - made on access
+__all__ = ["Worker", "WorkerSettings", "build_worker", "build_worker_settings"]  # noqa: F822 - made on access
 
 _log = structlog.get_logger(__name__)
 
@@ -76,12 +75,19 @@ def _functions(registry: Registry, settings: Settings) -> list[Function]:
 
 
 def _cron_job(registered: RegisteredSchedule) -> CronJob:
-    """One tick per schedule: arq wakes it at its minutes and hours, the row decides who fires."""
-    minutes, hours, *_ = croniter.expand(registered.schedule.cron)[0]
+    """A tick at each minute at which the schedule may be due; the scheduler decides whether it is.
+
+    The scheduler looks every few seconds all the same, in API and workers: the tick makes it
+    punctual, and shows the schedule where arq shows its own.
+    """
+    schedule = registered.schedule
+    minutes, hours, *_ = croniter.expand(schedule.cron)[0]
+    in_utc = schedule.zone == "UTC"
 
     async def tick(ctx: dict[str, Any]) -> None:
+        scheduler: Scheduler = ctx["scheduler"]
         try:
-            await fire(ctx["runtime"], registered, _fire_time(ctx["job_id"]))
+            await scheduler.fire_due(only=registered.name)
         except (TemporaryError, DBAPIError, OSError) as error:
             _log.warning("schedule_postponed", schedule=registered.name, error=str(error))
             raise Retry(defer=_RETRY_TICK) from error
@@ -89,8 +95,9 @@ def _cron_job(registered: RegisteredSchedule) -> CronJob:
     return cron(
         tick,
         name=_schedule_job(registered),
-        minute=_arq_field(minutes, range(60)),
-        hour=_arq_field(hours, range(24)),
+        # Some zones are off by half an hour or a quarter: their minutes are not those of UTC.
+        minute=_arq_field(minutes, range(60)) if in_utc else set(range(60)),
+        hour=_arq_field(hours, range(24)) if in_utc else set(range(24)),
         second=0,
         max_tries=_NEVER,
         keep_result=0,
@@ -104,36 +111,6 @@ def _schedule_job(registered: RegisteredSchedule) -> str:
 
 def _arq_field(values: list[Any], everything: range) -> set[int]:
     return set(everything) if values == ["*"] else {int(value) for value in values}
-
-
-def _fire_time(job_id: str) -> datetime:
-    """The minute a tick was made for: arq puts it, in milliseconds, at the end of the job id."""
-    milliseconds = int(job_id.rsplit(":", 1)[1])
-    return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(second=0, microsecond=0)
-
-
-async def fire(runtime: Runtime, registered: RegisteredSchedule, fire_time: datetime) -> bool:
-    """Start a schedule's run for one fire time; False if the time is none or was taken.
-
-    `fire_time` is a whole minute in UTC. The unique row of the fire time, inserted in the
-    transaction that starts the run, makes it fire once over any number of workers.
-    """
-    if not croniter.match(registered.schedule.cron, fire_time):
-        return False
-    async with runtime.unit_of_work() as work:
-        fire_id = await schedules.record_fire(
-            work.db, schedule=registered.name, fire_time=fire_time
-        )
-        if fire_id is None:
-            return False
-        started = await work.start(registered.schedule.task)
-        await work.db.execute(
-            update(schedules.ScheduleFire)
-            .where(schedules.ScheduleFire.id == fire_id)
-            .values(task_id=started.run.id)
-        )
-    _log.info("schedule_fired", schedule=registered.name, run=str(started.run.id))
-    return True
 
 
 def narrowed(registry: Registry, plugins: Collection[str]) -> Registry:
@@ -197,11 +174,13 @@ async def _open_worker(
         )
         await stack.enter_async_context(keeper.running())
         await runtime.redis.set("worker:last_startup", datetime.now(UTC).isoformat())
-        await stack.enter_async_context(runtime.reconciling())
+        scheduler = runtime.scheduler()
+        await stack.enter_async_context(runtime.reconciling(scheduler))
     except BaseException:
         await stack.aclose()
         raise
     ctx["runtime"] = runtime
+    ctx["scheduler"] = scheduler
     ctx["runner"] = runner
     ctx["async_session"] = runtime.session_factory
     ctx["db_engine"] = runtime.engine
@@ -279,6 +258,7 @@ def build_worker(
         **arguments,
     )
     worker.may_take = lambda: worker.ctx["runner"].may_take()
+    worker.ctx["told_to_stop_at"] = lambda: worker.told_to_stop_at
     return worker
 
 

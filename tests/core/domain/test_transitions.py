@@ -21,7 +21,9 @@ async def _requeue(
     runtime: Runtime, run: TaskRun, outcome: AttemptOutcome, *, delay: timedelta = timedelta(0)
 ) -> TaskRun:
     async with runtime.session_factory() as db:
-        queued = await transitions.requeue_run(db, run.id, run.attempt, outcome=outcome, delay=delay)
+        queued = await transitions.requeue_run(
+            db, run.id, run.attempt, outcome=outcome, delay=delay
+        )
         await db.commit()
     return queued
 

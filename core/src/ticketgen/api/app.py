@@ -21,6 +21,7 @@ from ticketgen.api.routes import (
     identity,
     plugins,
     runs,
+    schedules,
     sessions,
     stream_passes,
     tasks,
@@ -111,6 +112,7 @@ def _mount(app: FastAPI, runtime: Runtime) -> None:
         uploads.router,
         tickets.router,
         runs.router,
+        schedules.router,
         workers.router,
         stream_passes.router,
     ):

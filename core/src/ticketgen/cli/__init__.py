@@ -12,6 +12,7 @@ from ticketgen.cli import (
     effects,
     plugins,
     runs,
+    schedules,
     streams,
     tokens,
     up,
@@ -39,6 +40,7 @@ app.add_typer(plugins.app, name="plugins")
 app.add_typer(runs.app, name="runs")
 app.command("workers")(workers.workers)
 app.add_typer(effects.app, name="effects")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(db.app, name="db")
 app.add_typer(users.app, name="users")
 app.add_typer(tokens.app, name="tokens")

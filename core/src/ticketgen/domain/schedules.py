@@ -34,6 +34,7 @@ __all__ = [
     "active_run_of",
     "forget_fires",
     "hold_schedule",
+    "known_schedules",
     "last_fires",
     "name_schedule_of_run",
     "record_fire",
@@ -104,6 +105,13 @@ async def remember_schedule(db: AsyncSession, *, name: str, cron: str, zone: str
     )
     assert since is not None, "an upsert without a condition always returns its row"  # noqa: S101
     return since
+
+
+async def known_schedules(db: AsyncSession, names: Collection[str]) -> set[str]:
+    """Which of these are stored."""
+    return set(
+        await db.scalars(select(KnownSchedule.name).where(KnownSchedule.name.in_(sorted(names))))
+    )
 
 
 async def hold_schedule(db: AsyncSession, name: str) -> bool:

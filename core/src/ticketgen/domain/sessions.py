@@ -22,6 +22,7 @@ __all__ = [
     "get_session",
     "list_sessions",
     "lock_session",
+    "lock_session_if_free",
     "require_stage",
     "touch",
 ]
@@ -98,6 +99,14 @@ async def lock_session(db: AsyncSession, session_id: UUID) -> WorkSession:
     if session is None:
         raise _missing(session_id)
     return session
+
+
+async def lock_session_if_free(db: AsyncSession, session_id: UUID) -> bool:
+    """Lock the session as `lock_session` does, unless somebody else has; whether it is locked."""
+    locked = await db.scalar(
+        select(WorkSession.id).where(WorkSession.id == session_id).with_for_update(skip_locked=True)
+    )
+    return locked is not None
 
 
 async def list_sessions(

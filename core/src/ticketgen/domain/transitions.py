@@ -38,6 +38,7 @@ __all__ = [
     "park_waiting_runs",
     "request_cancel",
     "requeue_run",
+    "reserve_run",
     "resume_runs",
 ]
 
@@ -64,15 +65,22 @@ async def claim_run(
 
     None is the ordinary answer to a duplicate delivery, to a run that was settled, cancelled or
     parked meanwhile, and to a delivery that comes before its time. It is also the answer for a
-    run whose next death would prove it poison, unless the worker holds nothing else (`alone`).
+    run whose next death would prove it poison, unless the worker holds nothing else (`alone`): that
+    one has reserved it (`reserve_run`), and its time is not asked for.
     """
-    fit: list[ColumnElement[bool]] = [] if alone else [TaskRun.rescues < POISON_BOUND - 1]
+    fit: list[ColumnElement[bool]] = (
+        []
+        if alone
+        else [
+            TaskRun.rescues < POISON_BOUND - 1,
+            TaskRun.available_at <= func.clock_timestamp(),
+        ]
+    )
     run = await db.scalar(
         update(TaskRun)
         .where(
             TaskRun.id == run_id,
             TaskRun.state == RunState.QUEUED,
-            TaskRun.available_at <= func.clock_timestamp(),
             *fit,
         )
         .values(
@@ -95,6 +103,32 @@ async def claim_run(
             lease=lease,
         )
     return run
+
+
+async def reserve_run(
+    db: AsyncSession, run_id: UUID, *, until_claimed: timedelta, renewing: bool = False
+) -> bool:
+    """Keep a suspected run from other workers while this one empties its hands for it.
+
+    Only a run that is available can be reserved; with `renewing` it is the one that reserved it
+    who goes on. False if there is nothing to reserve.
+    """
+    free: list[ColumnElement[bool]] = (
+        [] if renewing else [TaskRun.available_at <= func.clock_timestamp()]
+    )
+    reserved = await db.scalar(
+        update(TaskRun)
+        .where(
+            TaskRun.id == run_id,
+            TaskRun.state == RunState.QUEUED,
+            TaskRun.rescues >= POISON_BOUND - 1,
+            *free,
+        )
+        .values(available_at=func.clock_timestamp() + until_claimed)
+        .returning(TaskRun.id)
+        .execution_options(synchronize_session=False)
+    )
+    return reserved is not None
 
 
 async def hold_attempt(db: AsyncSession, run_id: UUID, attempt: int) -> None:

@@ -1,0 +1,471 @@
+"""The life of a run, played at random over the real store beside a model of it in plain Python."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import delete, func, select, update
+from uuid_utils.compat import uuid7
+
+from tests.core import lab
+from ticketgen import Exclusivity, RetryPolicy
+from ticketgen.domain import run_attempts, task_runs, transitions
+from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
+from ticketgen.domain.task_runs import ACTIVE_STATES, RunState, TaskRun
+from ticketgen.domain.transitions import POISON_BOUND, StaleAttemptError
+from ticketgen.errors import InvalidInputError, TemporaryError
+from ticketgen.runtime import Runtime
+from ticketgen.settings import Settings
+from ticketgen.settling import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
+from ticketgen.starting import MAX_RETRIES, NotCancellableError, NotRetryableError, UnitOfWork
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1_800)]
+
+_MAX_TRIES = 2
+_WORKERS = (uuid7(), uuid7())
+_TASKS = {
+    "lab.a": Exclusivity.TYPE,
+    "lab.b": Exclusivity.TYPE,
+    "lab.c": Exclusivity.NONE,
+}
+_OUTCOMES: dict[str, Outcome] = {
+    "completed": Completed(summary={"n": 1}),
+    "failed": Failed(error=InvalidInputError("Wrong.")),
+    "busy": Failed(error=TemporaryError("Busy.")),
+    "busy for an hour": Failed(error=TemporaryError("Busy.", retry_after=timedelta(hours=1))),
+    "handed back": HandedBack(),
+    "cancelled": Cancelled(),
+    "parked": Parked(reason={"code": "unreadable_payload", "version": "1"}),
+}
+_SETTLED = {RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED}
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """What a run should be."""
+
+    id: UUID
+    task_type: str
+    lineage: UUID
+    retry_count: int = 0
+    state: RunState = RunState.QUEUED
+    tries: int = 0
+    rescues: int = 0
+    due: bool = True
+    cancel_asked: bool = False
+    outcomes: list[AttemptOutcome | None] = field(default_factory=list)
+    """Of the attempts, the first first; None of the open one."""
+    claims: list[TaskRun] = field(default_factory=list)
+    """What each attempt got in hand."""
+    workers: list[UUID] = field(default_factory=list)
+    alone: bool = False
+    expired: bool = False
+
+    @property
+    def attempt(self) -> int:
+        return len(self.outcomes)
+
+    def end(self, outcome: AttemptOutcome, state: RunState, *, tries: int = 0) -> None:
+        self.outcomes[-1] = outcome
+        self.state = state
+        self.tries += tries
+        self.expired = False
+
+
+class _Host:
+    """A host and its event loop, driven from outside."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        tasks = [
+            lab.task(
+                name, exclusivity=kind, retry=RetryPolicy(max_tries=_MAX_TRIES, base=timedelta())
+            )
+            for name, kind in _TASKS.items()
+        ]
+        self.runtime: Runtime = self.do(
+            self._stack.enter_async_context(lab.open_lab(settings, *tasks))
+        )
+
+    def do(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
+        return self._runner.run(work)
+
+    def close(self) -> None:
+        self.do(self._stack.aclose())
+        self._runner.close()
+
+
+@contextmanager
+def _hosted(settings: Settings) -> Iterator[_Host]:
+    host = _Host(settings)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+class _RunStates(RuleBasedStateMachine):
+    host: ClassVar[_Host]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: list[_Run] = []
+        self.frozen: dict[UUID, dict[str, Any]] = {}
+
+    # What is done to runs.
+
+    @initialize()
+    def begin(self) -> None:
+        async def forget() -> None:
+            async with self.host.runtime.session_factory() as db:
+                await db.execute(delete(TaskRun))
+                await db.commit()
+
+        self.host.do(forget())
+
+    @rule(task_type=st.sampled_from(sorted(_TASKS)))
+    def start(self, task_type: str) -> None:
+        async def start() -> Any:
+            async with self._unit() as work:
+                return await work.start(task_type)
+
+        active = self._active_of(task_type)
+
+        started = self.host.do(start())
+
+        assert started.existing == (active is not None)
+        if active is None:
+            run = started.run
+            self.runs.append(_Run(id=run.id, task_type=task_type, lineage=run.id))
+        else:
+            assert started.run.id == active.id
+
+    @precondition(lambda self: self.runs)
+    @rule(which=st.integers(0, 99), worker=st.sampled_from(_WORKERS), alone=st.booleans())
+    def claim(self, which: int, worker: UUID, alone: bool) -> None:
+        run = self._pick(which)
+        fit = run.state is RunState.QUEUED and run.due
+        fit = fit and (alone or run.rescues < POISON_BOUND - 1)
+
+        claimed = self.host.do(lab.claim(self.host.runtime, run.id, worker_id=worker, alone=alone))
+
+        assert (claimed is not None) == fit
+        if claimed is not None:
+            run.state, run.alone, run.expired = RunState.RUNNING, alone, False
+            run.tries += 1
+            run.outcomes.append(None)
+            run.claims.append(claimed)
+            run.workers.append(worker)
+
+    @precondition(lambda self: any(run.claims for run in self.runs))
+    @rule(which=st.integers(0, 99), attempt=st.integers(0, 99), worker=st.sampled_from(_WORKERS))
+    def renew(self, which: int, attempt: int, worker: UUID) -> None:
+        run = self._pick(which, claimed=True)
+        number = attempt % run.attempt + 1
+        ours = run.outcomes[number - 1] is None and run.workers[number - 1] == worker
+
+        async def renew() -> set[tuple[UUID, int]]:
+            async with self.host.runtime.session_factory() as db:
+                renewed = await run_attempts.renew_leases(
+                    db, worker_id=worker, held=[(run.id, number)], lease=timedelta(hours=1)
+                )
+                await db.commit()
+            return renewed
+
+        renewed = self.host.do(renew())
+
+        assert renewed == ({(run.id, number)} if ours else set())
+        run.expired = run.expired and not ours
+
+    @precondition(lambda self: self._any_in(RunState.RUNNING))
+    @rule(which=st.integers(0, 99))
+    def let_the_lease_expire(self, which: int) -> None:
+        run = self._pick(which, RunState.RUNNING)
+        self.host.do(lab.expire_lease(self.host.runtime, run.id))
+        run.expired = True
+
+    @precondition(lambda self: any(run.claims for run in self.runs))
+    @rule(which=st.integers(0, 99), attempt=st.integers(0, 99))
+    def rescue(self, which: int, attempt: int) -> None:
+        run = self._pick(which, claimed=True)
+        number = run.attempt if attempt % 3 else attempt % run.attempt + 1
+        dead = run.state is RunState.RUNNING and run.expired and number == run.attempt
+
+        rescued = self.host.do(self.host.runtime.settler.rescue(run.id, number))
+
+        assert (rescued is not None) == dead
+        if not dead:
+            return
+        if run.cancel_asked:
+            run.end(AttemptOutcome.LOST, RunState.CANCELLED)
+            return
+        run.rescues += 1
+        if run.alone and run.rescues >= POISON_BOUND:
+            run.end(AttemptOutcome.LOST, RunState.FAILED)
+        else:
+            run.end(AttemptOutcome.LOST, RunState.QUEUED, tries=-1)
+            run.due = True
+
+    @precondition(lambda self: any(run.claims for run in self.runs))
+    @rule(
+        which=st.integers(0, 99),
+        attempt=st.integers(0, 99),
+        name=st.sampled_from(sorted(_OUTCOMES)),
+    )
+    def settle(self, which: int, attempt: int, name: str) -> None:
+        run = self._pick(which, claimed=True)
+        number = run.attempt if attempt % 3 else attempt % run.attempt + 1
+        counts = run.state is RunState.RUNNING and number == run.attempt
+        before = self._row(run.id)
+
+        settling = self.host.runtime.settler.store(run.claims[number - 1], _OUTCOMES[name])
+
+        if not counts:
+            with pytest.raises(StaleAttemptError):
+                self.host.do(settling)
+            assert self._row(run.id) == before
+            return
+        self.host.do(settling)
+        self._settled(run, name)
+
+    def _settled(self, run: _Run, name: str) -> None:
+        if name == "completed":
+            run.end(AttemptOutcome.COMPLETED, RunState.COMPLETED)
+        elif name == "failed" or (name.startswith("busy") and run.tries >= _MAX_TRIES):
+            run.end(AttemptOutcome.FAILED, RunState.FAILED)
+        elif name == "cancelled" or run.cancel_asked:
+            run.end(AttemptOutcome.CANCELLED, RunState.CANCELLED)
+        elif name == "parked":
+            run.end(AttemptOutcome.PARKED, RunState.PARKED, tries=-1)
+        elif name == "handed back":
+            run.end(AttemptOutcome.HANDED_BACK, RunState.QUEUED, tries=-1)
+            run.due = True
+        else:
+            run.end(AttemptOutcome.RETRIED, RunState.QUEUED)
+            run.due = name == "busy"
+
+    @precondition(lambda self: self.runs)
+    @rule(which=st.integers(0, 99))
+    def cancel(self, which: int) -> None:
+        run = self._pick(which)
+
+        async def cancel() -> TaskRun:
+            async with self._unit() as work:
+                return await work.cancel(run.id)
+
+        if run.state in {RunState.COMPLETED, RunState.FAILED}:
+            with pytest.raises(NotCancellableError):
+                self.host.do(cancel())
+            return
+        self.host.do(cancel())
+        if run.state is RunState.RUNNING:
+            run.cancel_asked = True
+        else:
+            run.state = RunState.CANCELLED
+
+    @precondition(lambda self: self.runs)
+    @rule(which=st.integers(0, 99))
+    def park(self, which: int) -> None:
+        run = self._pick(which)
+        waits = run.state is RunState.QUEUED
+
+        async def park() -> list[TaskRun]:
+            async with self.host.runtime.session_factory() as db:
+                parked = await transitions.park_waiting_runs(
+                    db, [run.id], reason={"code": "not_served"}
+                )
+                await db.commit()
+            return parked
+
+        parked = self.host.do(park())
+
+        assert bool(parked) == waits
+        run.state = RunState.PARKED if waits else run.state
+
+    @precondition(lambda self: self.runs)
+    @rule(which=st.integers(0, 99))
+    def resume(self, which: int) -> None:
+        run = self._pick(which)
+        was_parked = run.state is RunState.PARKED
+
+        async def resume() -> list[TaskRun]:
+            async with self.host.runtime.session_factory() as db:
+                resumed = await transitions.resume_runs(db, [run.id])
+                await db.commit()
+            return resumed
+
+        resumed = self.host.do(resume())
+
+        assert bool(resumed) == was_parked
+        if was_parked:
+            run.state, run.due = RunState.QUEUED, True
+
+    @precondition(lambda self: any(run.state in _SETTLED for run in self.runs))
+    @rule(which=st.integers(0, 99))
+    def retry_by_hand(self, which: int) -> None:
+        run = self._pick(which, *_SETTLED)
+        newest = max(
+            (other.retry_count for other in self.runs if other.lineage == run.lineage), default=0
+        )
+        may = run.state is not RunState.COMPLETED and run.retry_count == newest < MAX_RETRIES
+
+        async def retry() -> Any:
+            async with self._unit() as work:
+                return await work.retry(run.id)
+
+        if not may:
+            with pytest.raises(NotRetryableError):
+                self.host.do(retry())
+            return
+        active = self._active_of(run.task_type)
+        retried = self.host.do(retry())
+        assert retried.existing == (active is not None)
+        if active is None:
+            new = _Run(id=retried.run.id, task_type=run.task_type, lineage=run.lineage)
+            new.retry_count = run.retry_count + 1
+            self.runs.append(new)
+            assert (retried.run.retry_of, retried.run.retry_count) == (run.id, new.retry_count)
+
+    @precondition(lambda self: self._any_in(RunState.QUEUED))
+    @rule(which=st.integers(0, 99))
+    def let_an_hour_pass(self, which: int) -> None:
+        run = self._pick(which, RunState.QUEUED)
+
+        async def pass_by() -> None:
+            async with self.host.runtime.session_factory() as db:
+                await db.execute(
+                    update(TaskRun)
+                    .where(TaskRun.id == run.id)
+                    .values(available_at=func.clock_timestamp())
+                )
+                await db.commit()
+
+        self.host.do(pass_by())
+        run.due = True
+
+    # What always holds.
+
+    @invariant()
+    def rows_and_attempts_are_what_they_should_be(self) -> None:
+        rows, attempts = self.host.do(self._everything())
+        assert set(rows) == {run.id for run in self.runs}
+        for run in self.runs:
+            row, history = rows[run.id], attempts.get(run.id, [])
+            assert (row.state, row.attempt) == (run.state, run.attempt)
+            assert (row.tries, row.rescues) == (run.tries, run.rescues)
+            assert row.tries >= 0
+            assert [item.attempt for item in history] == list(range(1, run.attempt + 1))
+            assert [item.outcome for item in history] == run.outcomes
+            still_open = [item for item in history if item.ended_at is None]
+            assert len(still_open) == (1 if row.state is RunState.RUNNING else 0)
+            assert (row.parked is not None) == (row.state is RunState.PARKED)
+            assert (row.finished_at is not None) == (row.state in _SETTLED)
+
+    @invariant()
+    def no_two_active_runs_share_a_key(self) -> None:
+        rows, _ = self.host.do(self._everything())
+        keys = [row.exclusivity_key for row in rows.values() if row.state in ACTIVE_STATES]
+        assert len(keys) == len(set(keys))
+
+    @invariant()
+    def what_is_settled_never_changes(self) -> None:
+        rows, _ = self.host.do(self._everything())
+        for run_id, row in rows.items():
+            if run_id in self.frozen:
+                assert _values(row) == self.frozen[run_id]
+            elif row.state in _SETTLED:
+                self.frozen[run_id] = _values(row)
+
+    # How it is found out.
+
+    def _pick(self, which: int, *states: RunState, claimed: bool = False) -> _Run:
+        fit = [
+            run
+            for run in self.runs
+            if (not states or run.state in states) and (run.claims or not claimed)
+        ]
+        return fit[which % len(fit)]
+
+    def _any_in(self, state: RunState) -> bool:
+        return any(run.state is state for run in self.runs)
+
+    def _active_of(self, task_type: str) -> _Run | None:
+        if _TASKS[task_type] is Exclusivity.NONE:
+            return None
+        active = [r for r in self.runs if r.task_type == task_type and r.state in ACTIVE_STATES]
+        assert len(active) <= 1
+        return active[0] if active else None
+
+    def _unit(self) -> _Unit:
+        return _Unit(self.host.runtime)
+
+    def _row(self, run_id: UUID) -> dict[str, Any]:
+        async def row() -> dict[str, Any]:
+            async with self.host.runtime.session_factory() as db:
+                return _values(await task_runs.get_run(db, run_id))
+
+        return self.host.do(row())
+
+    async def _everything(self) -> tuple[dict[UUID, TaskRun], dict[UUID, list[RunAttempt]]]:
+        async with self.host.runtime.session_factory() as db:
+            rows = {row.id: row for row in await db.scalars(select(TaskRun))}
+            attempts: dict[UUID, list[RunAttempt]] = {}
+            for item in await db.scalars(select(RunAttempt).order_by(RunAttempt.attempt)):
+                attempts.setdefault(item.run_id, []).append(item)
+        return rows, attempts
+
+
+class _Unit:
+    """A unit of work that tells no queue of it: the rows are what is looked at."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._db = runtime.session_factory()
+
+    async def __aenter__(self) -> UnitOfWork:
+        return UnitOfWork(self._db, self._runtime.registry)
+
+    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is None:
+            await self._db.commit()
+        await self._db.close()
+
+
+def _values(row: TaskRun) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in TaskRun.__table__.columns}
+
+
+def test_whatever_is_done_in_whatever_order_a_run_is_in_a_lawful_state(settings: Settings) -> None:
+    thorough = hypothesis.settings.get_current_profile_name() == "thorough"
+    chosen = hypothesis.settings(
+        max_examples=300 if thorough else 20,
+        stateful_step_count=50 if thorough else 30,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+    with _hosted(settings) as host:
+        machine = type("RunStates", (_RunStates,), {"host": host})
+        run_state_machine_as_test(machine, settings=chosen)  # type: ignore[no-untyped-call]
