@@ -86,11 +86,17 @@ class Gate:
 async def until(happened: Callable[[], Awaitable[object]], *, within: float = 10) -> None:
     """Ask again and again until the answer is true; fails after so many seconds."""
     async with asyncio.timeout(within):
-        while not await happened():
+        while not await happened():  # noqa: ASYNC110 - a row tells nobody of its change
             await asyncio.sleep(0.02)
 
 
 def task(name: str = "lab", handler: Handler = succeed, **options: Any) -> Task[Note, Note]:
+    usual: dict[str, Any] = {
+        "prepare": prepare,
+        "subject": Subject.NONE,
+        "exclusivity": Exclusivity.TYPE,
+        "startable_by": Caller.ADMIN,
+    }
     return Task(
         name=name,
         summary="Does what a test wants.",
@@ -98,15 +104,7 @@ def task(name: str = "lab", handler: Handler = succeed, **options: Any) -> Task[
         payload=Note,
         handler=handler,
         job_name=f"{name.replace('.', '_')}_job",
-        **(
-            {
-                "subject": Subject.NONE,
-                "exclusivity": Exclusivity.TYPE,
-                "startable_by": Caller.ADMIN,
-                "prepare": prepare,
-            }
-            | options
-        ),
+        **(usual | options),
     )
 
 

@@ -43,10 +43,6 @@ class Unstorable(BaseModel):
     anything: Anything
 
 
-class NeedsTelling(BaseModel):
-    count: int
-
-
 class AcmeError(ConflictError):
     code = "acme.refused"
 
@@ -208,38 +204,6 @@ def test_a_task_without_a_session_moves_no_stage() -> None:
     (message,) = _task_messages(stages=StageMoves(allowed=(Stage.REVIEW,)))
 
     assert message == "task 'acme' moves stages but has no session"
-
-
-@pytest.mark.parametrize("task", ["export", "acme.absent"])
-def test_a_schedule_starts_a_task_of_its_own_plugin(task: str) -> None:
-    (message,) = _messages(schedules=(replace(NIGHTLY, task=task),))
-
-    assert message == f"schedule 'nightly' starts {task!r}, no task of this plugin"
-
-
-def test_a_schedule_starts_no_task_that_needs_a_session() -> None:
-    (message,) = _messages(tasks=(replace(TASK, subject=Subject.SESSION),), schedules=(NIGHTLY,))
-
-    assert message.endswith("which needs a session")
-
-
-def test_a_schedule_starts_no_task_that_has_to_be_told_something() -> None:
-    (message,) = _messages(tasks=(replace(TASK, request=NeedsTelling),), schedules=(NIGHTLY,))
-
-    assert message.endswith("whose request has no defaults")
-
-
-def test_a_schedules_name_is_there_once() -> None:
-    messages = _messages(schedules=(NIGHTLY, replace(NIGHTLY, cron="0 9 * * *")))
-
-    assert messages == ["schedule 'nightly' is there twice"]
-
-
-@pytest.mark.parametrize("cron", ["", "daily", "* * * *", "61 * * * *", "0 0 * * * *", "@hourly"])
-def test_a_schedule_has_five_fields_that_mean_a_time(cron: str) -> None:
-    (message,) = _messages(schedules=(replace(NIGHTLY, cron=cron),))
-
-    assert message == f"schedule 'nightly' has no valid cron expression: {cron!r}"
 
 
 @pytest.mark.parametrize("verb", sorted(RESERVED_VERBS))

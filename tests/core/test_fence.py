@@ -15,10 +15,10 @@ from ticketgen.domain.run_steps import RunStep
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.transitions import StaleAttemptError
+from ticketgen.errors import TemporaryError
 from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings
 from ticketgen.settling import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
-from ticketgen.errors import TemporaryError
 
 pytestmark = pytest.mark.services
 
@@ -82,10 +82,14 @@ async def test_a_late_message_of_a_dead_attempt_is_dropped(settings: Settings) -
 
 async def test_a_late_transaction_of_a_dead_attempt_is_refused(settings: Settings) -> None:
     async with _overtaken(settings) as case:
-        with pytest.raises(StaleAttemptError):
+
+        async def write() -> None:
             async with case.dead.transaction() as db:
                 session = await db.get_one(WorkSession, case.run.session_id)
                 session.name = "by the dead"
+
+        with pytest.raises(StaleAttemptError):
+            await write()
         async with case.alive.transaction() as db:
             session = await db.get_one(WorkSession, case.run.session_id)
 

@@ -6,22 +6,24 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 import structlog
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from tests.core import lab
-from ticketgen import TaskContext
+from ticketgen import Exclusivity, TaskContext
 from ticketgen.domain import workers
-from ticketgen.domain.run_attempts import AttemptOutcome
+from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState
 from ticketgen.domain.workers import WorkerProcess
 from ticketgen.embedded import EmbeddedServers
-from ticketgen.leases import LeaseKeeper, WorkerIdentity
+from ticketgen.leases import LeaseKeeper, WorkerIdentity, _Pulse
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
@@ -184,7 +186,7 @@ async def test_a_process_blocked_beyond_a_time_limit_is_ended_and_only_the_culpr
     async def block(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
         until = time.monotonic() + 10
         while not exits and time.monotonic() < until:
-            time.sleep(0.05)
+            time.sleep(0.05)  # noqa: ASYNC251 - the block is what is tested
         return {}
 
     tasks = (
@@ -260,7 +262,7 @@ async def test_a_worker_does_not_begin_without_its_database(
     async with lab.open_lab(hasty) as runtime:
         await asyncio.to_thread(servers.stop_postgres)
         try:
-            with pytest.raises(OSError):
+            with pytest.raises(OSError, match=r"connect|No such file"):
                 async with _worker(runtime):
                     raise AssertionError("it has begun")
         finally:
@@ -275,3 +277,93 @@ async def test_a_keeper_that_stops_leaves_no_thread_behind(hasty: Settings) -> N
 
         assert "lease-keeper" in during
         assert "lease-keeper" not in after
+
+
+async def test_a_lease_whose_row_is_locked_keeps_no_other_from_its_renewal(
+    hasty: Settings,
+) -> None:
+    gate = lab.Gate()
+    options: dict[str, Any] = {"exclusivity": Exclusivity.NONE}
+    async with lab.open_lab(hasty, lab.task(handler=gate.handler, **options)) as runtime:
+        locked, other = await lab.start(runtime), await lab.start(runtime)
+        async with _worker(runtime) as runner:
+            work = [asyncio.create_task(runner.run(run.id)) for run in (locked, other)]
+            await lab.until(lambda: _are(len(gate.contexts) == 2))
+
+            async with runtime.session_factory() as db:
+                row = select(RunAttempt.run_id).where(RunAttempt.run_id == locked.id)
+                await db.execute(row.with_for_update())
+                await asyncio.sleep(1.5)  # longer than the patience
+            gate.go_on.set()
+            await asyncio.gather(*work)
+
+        settled = await lab.run_of(runtime, other.id)
+        assert (settled.state, settled.attempt) == (RunState.COMPLETED, 1)
+
+
+async def test_a_claim_whose_commit_a_blocked_loop_has_not_heard_of_is_renewed(
+    hasty: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = AsyncSession.commit
+
+    async def unheard(self: AsyncSession) -> None:
+        await commit(self)
+        if threading.current_thread() is threading.main_thread():
+            await asyncio.sleep(1.8)  # longer than the lease
+
+    async with lab.open_lab(hasty) as runtime:
+        run = await lab.start(runtime)
+        async with _worker(runtime) as runner:
+            monkeypatch.setattr(AsyncSession, "commit", unheard)
+            work = asyncio.create_task(runner.run(run.id))
+            await asyncio.sleep(1.5)
+            monkeypatch.undo()
+            await lab.reconciler_of(runtime).reconcile()
+            await work
+
+        settled = await lab.run_of(runtime, run.id)
+        assert (settled.state, settled.attempt, settled.rescues) == (RunState.COMPLETED, 1, 0)
+
+
+async def test_a_keeper_that_breaks_ends_the_process(hasty: Settings) -> None:
+    def break_it() -> float | None:
+        raise LookupError("the watch is broken")
+
+    exits: list[int] = []
+    async with lab.open_lab(hasty) as runtime:
+        runner = Runner(runtime, worker_id=uuid7(), worker="lab:1")
+        keeper = LeaseKeeper(
+            settings=hasty,
+            worker=_identity(runner.worker_id),
+            hands=runner.hands,
+            settler=runtime.settler,
+            told_to_stop_at=break_it,
+            exit_process=exits.append,
+        )
+        async with keeper.running():
+            await lab.until(lambda: _are(bool(exits)))
+
+    assert exits == [75]
+
+
+def test_an_answer_of_the_loop_in_the_middle_of_a_look_does_not_break_the_watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    pulse = _Pulse(SimpleNamespace(call_soon_threadsafe=asked.append))  # type: ignore[arg-type]
+    pulse.lag()
+
+    def monotonic() -> float:
+        if asked:
+            asked.pop()()
+        return time.monotonic()
+
+    monkeypatch.setattr("ticketgen.leases.time", SimpleNamespace(monotonic=monotonic))
+
+    lag = pulse.lag()
+
+    assert 0 <= lag < 1
+
+
+async def _are(value: bool) -> bool:
+    return value

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -38,7 +39,7 @@ async def _silent_for(runtime: Runtime, worker_id: UUID, silence: timedelta) -> 
         await db.commit()
 
 
-async def _parked_lab_run(runtime: Runtime, **arguments: object) -> TaskRun:
+async def _parked_lab_run(runtime: Runtime, **arguments: Any) -> TaskRun:
     run = await lab.start(runtime, **arguments)
     await _wait_in_vain(runtime, run)
     await _reconcile(runtime)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import hypothesis
@@ -23,115 +19,37 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from sqlalchemy import delete, func, select, update
-from uuid_utils.compat import uuid7
 
 from tests.core import lab
-from ticketgen import Exclusivity, RetryPolicy
+from tests.core.run_model import (
+    MAX_TRIES,
+    OUTCOMES,
+    SETTLED,
+    TASKS,
+    WORKERS,
+    Host,
+    ModelRun,
+    Unit,
+    hosted,
+    values_of,
+)
+from ticketgen import Exclusivity
 from ticketgen.domain import run_attempts, task_runs, transitions
 from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import ACTIVE_STATES, RunState, TaskRun
 from ticketgen.domain.transitions import POISON_BOUND, StaleAttemptError
-from ticketgen.errors import InvalidInputError, TemporaryError
-from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings
-from ticketgen.settling import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
-from ticketgen.starting import MAX_RETRIES, NotCancellableError, NotRetryableError, UnitOfWork
+from ticketgen.starting import MAX_RETRIES, NotCancellableError, NotRetryableError
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1_800)]
 
-_MAX_TRIES = 2
-_WORKERS = (uuid7(), uuid7())
-_TASKS = {
-    "lab.a": Exclusivity.TYPE,
-    "lab.b": Exclusivity.TYPE,
-    "lab.c": Exclusivity.NONE,
-}
-_OUTCOMES: dict[str, Outcome] = {
-    "completed": Completed(summary={"n": 1}),
-    "failed": Failed(error=InvalidInputError("Wrong.")),
-    "busy": Failed(error=TemporaryError("Busy.")),
-    "busy for an hour": Failed(error=TemporaryError("Busy.", retry_after=timedelta(hours=1))),
-    "handed back": HandedBack(),
-    "cancelled": Cancelled(),
-    "parked": Parked(reason={"code": "unreadable_payload", "version": "1"}),
-}
-_SETTLED = {RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED}
-
-ResultT = TypeVar("ResultT")
-
-
-@dataclass(kw_only=True)
-class _Run:
-    """What a run should be."""
-
-    id: UUID
-    task_type: str
-    lineage: UUID
-    retry_count: int = 0
-    state: RunState = RunState.QUEUED
-    tries: int = 0
-    rescues: int = 0
-    due: bool = True
-    cancel_asked: bool = False
-    outcomes: list[AttemptOutcome | None] = field(default_factory=list)
-    """Of the attempts, the first first; None of the open one."""
-    claims: list[TaskRun] = field(default_factory=list)
-    """What each attempt got in hand."""
-    workers: list[UUID] = field(default_factory=list)
-    alone: bool = False
-    expired: bool = False
-
-    @property
-    def attempt(self) -> int:
-        return len(self.outcomes)
-
-    def end(self, outcome: AttemptOutcome, state: RunState, *, tries: int = 0) -> None:
-        self.outcomes[-1] = outcome
-        self.state = state
-        self.tries += tries
-        self.expired = False
-
-
-class _Host:
-    """A host and its event loop, driven from outside."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._runner = asyncio.Runner()
-        self._stack = AsyncExitStack()
-        tasks = [
-            lab.task(
-                name, exclusivity=kind, retry=RetryPolicy(max_tries=_MAX_TRIES, base=timedelta())
-            )
-            for name, kind in _TASKS.items()
-        ]
-        self.runtime: Runtime = self.do(
-            self._stack.enter_async_context(lab.open_lab(settings, *tasks))
-        )
-
-    def do(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        return self._runner.run(work)
-
-    def close(self) -> None:
-        self.do(self._stack.aclose())
-        self._runner.close()
-
-
-@contextmanager
-def _hosted(settings: Settings) -> Iterator[_Host]:
-    host = _Host(settings)
-    try:
-        yield host
-    finally:
-        host.close()
-
 
 class _RunStates(RuleBasedStateMachine):
-    host: ClassVar[_Host]
+    host: ClassVar[Host]
 
     def __init__(self) -> None:
         super().__init__()
-        self.runs: list[_Run] = []
+        self.runs: list[ModelRun] = []
         self.frozen: dict[UUID, dict[str, Any]] = {}
 
     # What is done to runs.
@@ -145,7 +63,8 @@ class _RunStates(RuleBasedStateMachine):
 
         self.host.do(forget())
 
-    @rule(task_type=st.sampled_from(sorted(_TASKS)))
+    @precondition(lambda self: sum(run.state in ACTIVE_STATES for run in self.runs) < 3)
+    @rule(task_type=st.sampled_from(sorted(TASKS)))
     def start(self, task_type: str) -> None:
         async def start() -> Any:
             async with self._unit() as work:
@@ -158,16 +77,18 @@ class _RunStates(RuleBasedStateMachine):
         assert started.existing == (active is not None)
         if active is None:
             run = started.run
-            self.runs.append(_Run(id=run.id, task_type=task_type, lineage=run.id))
+            self.runs.append(ModelRun(id=run.id, task_type=task_type, lineage=run.id))
         else:
             assert started.run.id == active.id
 
     @precondition(lambda self: self.runs)
-    @rule(which=st.integers(0, 99), worker=st.sampled_from(_WORKERS), alone=st.booleans())
+    @rule(which=st.integers(0, 99), worker=st.sampled_from(WORKERS), alone=st.booleans())
     def claim(self, which: int, worker: UUID, alone: bool) -> None:
-        run = self._pick(which)
-        fit = run.state is RunState.QUEUED and run.due
-        fit = fit and (alone or run.rescues < POISON_BOUND - 1)
+        self._claim(self._pick(which), worker, alone=alone)
+
+    def _claim(self, run: ModelRun, worker: UUID, *, alone: bool) -> None:
+        fit = alone or (run.due and run.rescues < POISON_BOUND - 1)
+        fit = fit and run.state is RunState.QUEUED
 
         claimed = self.host.do(lab.claim(self.host.runtime, run.id, worker_id=worker, alone=alone))
 
@@ -179,8 +100,27 @@ class _RunStates(RuleBasedStateMachine):
             run.claims.append(claimed)
             run.workers.append(worker)
 
+    @precondition(lambda self: self.runs)
+    @rule(which=st.integers(0, 99), renewing=st.booleans())
+    def reserve(self, which: int, renewing: bool) -> None:
+        run = self._pick(which)
+        fit = run.state is RunState.QUEUED and run.rescues >= POISON_BOUND - 1
+
+        async def reserve() -> bool:
+            async with self.host.runtime.session_factory() as db:
+                reserved = await transitions.reserve_run(
+                    db, run.id, until_claimed=timedelta(hours=1), renewing=renewing
+                )
+                await db.commit()
+            return reserved
+
+        reserved = self.host.do(reserve())
+
+        assert reserved == (fit and (run.due or renewing))
+        run.due = run.due and not reserved
+
     @precondition(lambda self: any(run.claims for run in self.runs))
-    @rule(which=st.integers(0, 99), attempt=st.integers(0, 99), worker=st.sampled_from(_WORKERS))
+    @rule(which=st.integers(0, 99), attempt=st.integers(0, 99), worker=st.sampled_from(WORKERS))
     def renew(self, which: int, attempt: int, worker: UUID) -> None:
         run = self._pick(which, claimed=True)
         number = attempt % run.attempt + 1
@@ -210,7 +150,19 @@ class _RunStates(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), attempt=st.integers(0, 99))
     def rescue(self, which: int, attempt: int) -> None:
         run = self._pick(which, claimed=True)
-        number = run.attempt if attempt % 3 else attempt % run.attempt + 1
+        number = run.attempt if attempt % 2 else attempt // 2 % run.attempt + 1
+        self._rescue(run, number)
+
+    @precondition(lambda self: self._any_in(RunState.RUNNING))
+    @rule(which=st.integers(0, 99), worker=st.sampled_from(WORKERS), alone=st.booleans())
+    def overtake(self, which: int, worker: UUID, alone: bool) -> None:
+        run = self._pick(which, RunState.RUNNING)
+        self.host.do(lab.expire_lease(self.host.runtime, run.id))
+        run.expired = True
+        self._rescue(run, run.attempt)
+        self._claim(run, worker, alone=alone)
+
+    def _rescue(self, run: ModelRun, number: int) -> None:
         dead = run.state is RunState.RUNNING and run.expired and number == run.attempt
 
         rescued = self.host.do(self.host.runtime.settler.rescue(run.id, number))
@@ -232,15 +184,15 @@ class _RunStates(RuleBasedStateMachine):
     @rule(
         which=st.integers(0, 99),
         attempt=st.integers(0, 99),
-        name=st.sampled_from(sorted(_OUTCOMES)),
+        name=st.sampled_from(sorted(OUTCOMES)),
     )
     def settle(self, which: int, attempt: int, name: str) -> None:
         run = self._pick(which, claimed=True)
-        number = run.attempt if attempt % 3 else attempt % run.attempt + 1
+        number = run.attempt if attempt % 2 else attempt // 2 % run.attempt + 1
         counts = run.state is RunState.RUNNING and number == run.attempt
         before = self._row(run.id)
 
-        settling = self.host.runtime.settler.store(run.claims[number - 1], _OUTCOMES[name])
+        settling = self.host.runtime.settler.store(run.claims[number - 1], OUTCOMES[name])
 
         if not counts:
             with pytest.raises(StaleAttemptError):
@@ -250,10 +202,10 @@ class _RunStates(RuleBasedStateMachine):
         self.host.do(settling)
         self._settled(run, name)
 
-    def _settled(self, run: _Run, name: str) -> None:
+    def _settled(self, run: ModelRun, name: str) -> None:
         if name == "completed":
             run.end(AttemptOutcome.COMPLETED, RunState.COMPLETED)
-        elif name == "failed" or (name.startswith("busy") and run.tries >= _MAX_TRIES):
+        elif name == "failed" or (name.startswith("busy") and run.tries >= MAX_TRIES):
             run.end(AttemptOutcome.FAILED, RunState.FAILED)
         elif name == "cancelled" or run.cancel_asked:
             run.end(AttemptOutcome.CANCELLED, RunState.CANCELLED)
@@ -322,10 +274,10 @@ class _RunStates(RuleBasedStateMachine):
         if was_parked:
             run.state, run.due = RunState.QUEUED, True
 
-    @precondition(lambda self: any(run.state in _SETTLED for run in self.runs))
+    @precondition(lambda self: any(run.state in SETTLED for run in self.runs))
     @rule(which=st.integers(0, 99))
     def retry_by_hand(self, which: int) -> None:
-        run = self._pick(which, *_SETTLED)
+        run = self._pick(which, *SETTLED)
         newest = max(
             (other.retry_count for other in self.runs if other.lineage == run.lineage), default=0
         )
@@ -343,7 +295,7 @@ class _RunStates(RuleBasedStateMachine):
         retried = self.host.do(retry())
         assert retried.existing == (active is not None)
         if active is None:
-            new = _Run(id=retried.run.id, task_type=run.task_type, lineage=run.lineage)
+            new = ModelRun(id=retried.run.id, task_type=run.task_type, lineage=run.lineage)
             new.retry_count = run.retry_count + 1
             self.runs.append(new)
             assert (retried.run.retry_of, retried.run.retry_count) == (run.id, new.retry_count)
@@ -381,7 +333,7 @@ class _RunStates(RuleBasedStateMachine):
             still_open = [item for item in history if item.ended_at is None]
             assert len(still_open) == (1 if row.state is RunState.RUNNING else 0)
             assert (row.parked is not None) == (row.state is RunState.PARKED)
-            assert (row.finished_at is not None) == (row.state in _SETTLED)
+            assert (row.finished_at is not None) == (row.state in SETTLED)
 
     @invariant()
     def no_two_active_runs_share_a_key(self) -> None:
@@ -394,13 +346,13 @@ class _RunStates(RuleBasedStateMachine):
         rows, _ = self.host.do(self._everything())
         for run_id, row in rows.items():
             if run_id in self.frozen:
-                assert _values(row) == self.frozen[run_id]
-            elif row.state in _SETTLED:
-                self.frozen[run_id] = _values(row)
+                assert values_of(row) == self.frozen[run_id]
+            elif row.state in SETTLED:
+                self.frozen[run_id] = values_of(row)
 
     # How it is found out.
 
-    def _pick(self, which: int, *states: RunState, claimed: bool = False) -> _Run:
+    def _pick(self, which: int, *states: RunState, claimed: bool = False) -> ModelRun:
         fit = [
             run
             for run in self.runs
@@ -411,20 +363,20 @@ class _RunStates(RuleBasedStateMachine):
     def _any_in(self, state: RunState) -> bool:
         return any(run.state is state for run in self.runs)
 
-    def _active_of(self, task_type: str) -> _Run | None:
-        if _TASKS[task_type] is Exclusivity.NONE:
+    def _active_of(self, task_type: str) -> ModelRun | None:
+        if TASKS[task_type] is Exclusivity.NONE:
             return None
         active = [r for r in self.runs if r.task_type == task_type and r.state in ACTIVE_STATES]
         assert len(active) <= 1
         return active[0] if active else None
 
-    def _unit(self) -> _Unit:
-        return _Unit(self.host.runtime)
+    def _unit(self) -> Unit:
+        return Unit(self.host.runtime)
 
     def _row(self, run_id: UUID) -> dict[str, Any]:
         async def row() -> dict[str, Any]:
             async with self.host.runtime.session_factory() as db:
-                return _values(await task_runs.get_run(db, run_id))
+                return values_of(await task_runs.get_run(db, run_id))
 
         return self.host.do(row())
 
@@ -437,26 +389,6 @@ class _RunStates(RuleBasedStateMachine):
         return rows, attempts
 
 
-class _Unit:
-    """A unit of work that tells no queue of it: the rows are what is looked at."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._db = runtime.session_factory()
-
-    async def __aenter__(self) -> UnitOfWork:
-        return UnitOfWork(self._db, self._runtime.registry)
-
-    async def __aexit__(self, kind: object, error: object, trace: object) -> None:
-        if kind is None:
-            await self._db.commit()
-        await self._db.close()
-
-
-def _values(row: TaskRun) -> dict[str, Any]:
-    return {column.key: getattr(row, column.key) for column in TaskRun.__table__.columns}
-
-
 def test_whatever_is_done_in_whatever_order_a_run_is_in_a_lawful_state(settings: Settings) -> None:
     thorough = hypothesis.settings.get_current_profile_name() == "thorough"
     chosen = hypothesis.settings(
@@ -466,6 +398,6 @@ def test_whatever_is_done_in_whatever_order_a_run_is_in_a_lawful_state(settings:
         suppress_health_check=list(HealthCheck),
     )
 
-    with _hosted(settings) as host:
+    with hosted(settings) as host:
         machine = type("RunStates", (_RunStates,), {"host": host})
-        run_state_machine_as_test(machine, settings=chosen)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(machine, settings=chosen)

@@ -32,7 +32,7 @@ OURS = {
     "record_job_failure": "ticketgen.domain.failures:record_failure",
     "session_repo.start_task": "ticketgen.starting:UnitOfWork.start",
     "session_repo.can_start_task": "ticketgen.domain.task_runs:find_active_run",
-    "session_repo.fail_task": "ticketgen.domain.task_runs:fail_run",
+    "session_repo.fail_task": "ticketgen.domain.transitions:fail_run",
     "session_repo.cleanup_expired_sessions": "ticketgen.domain.sessions:delete_expired_sessions",
     "error_repo.create_error": "ticketgen.domain.failures:record_failure",
     "error_repo.cleanup_audit_logs": "ticketgen.domain.audit:delete_old_entries",
@@ -64,7 +64,7 @@ OURS = {
     "get_processing_service": "ticketgen.api.deps:service",
     "processing_progress": "ticketgen.api.websocket:stream_session",
     "health_check": "ticketgen.api.routes.health:health",
-    "worker_heartbeat": "ticketgen.maintenance:Heartbeat",
+    "worker_heartbeat": "ticketgen.leases:LeaseKeeper",
     "Settings": "ticketgen.settings:Settings",
     "app.main": "ticketgen.api.app:app_factory",
 }

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from croniter import croniter
@@ -16,11 +17,14 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
+from ticketgen.cron_times import is_zone, next_fire_times
 from ticketgen.errors import TicketgenError
 from ticketgen.plugin import (
     CONTRACT_VERSION,
     Caller,
     Exclusivity,
+    Misfire,
+    Overlap,
     Plugin,
     Schedule,
     Subject,
@@ -48,6 +52,20 @@ _PARTS: Mapping[str, type] = {
     "errors": object,
 }
 """The fields of a `Plugin` that hold several values, and what each of these must be."""
+
+_SCHEDULE_FIELDS: Mapping[str, type] = {
+    "name": str,
+    "task": str,
+    "cron": str,
+    "summary": str,
+    "zone": str,
+    "overlap": Overlap,
+    "misfire": Misfire,
+    "misfire_grace": timedelta,
+}
+
+_ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
+"""An expression that matches no date after it matches none at all."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,48}")
 
@@ -206,20 +224,43 @@ def _model_problems(task: str, role: str, model: object) -> Iterator[Problem]:
 
 
 def _all_schedule_problems(plugin: Plugin) -> Iterator[Problem]:
-    for name in _repeated(schedule.name for schedule in plugin.schedules):
-        yield _problem(f"schedule {name!r} is there twice", "Name each schedule once.")
+    readable: list[Schedule] = []
     for schedule in plugin.schedules:
-        yield from _schedule_problems(plugin, schedule)
+        wrong = list(_type_problems(schedule))
+        yield from wrong
+        readable += [] if wrong else [schedule]
+    for name in _repeated(schedule.name for schedule in readable):
+        yield _problem(f"schedule {name!r} is there twice", "Name each schedule once.")
+    for schedule in readable:
+        yield from _start_problems(plugin, schedule)
+        yield from _time_problems(schedule)
 
 
-def _schedule_problems(plugin: Plugin, schedule: Schedule) -> Iterator[Problem]:
+def _type_problems(schedule: Schedule) -> Iterator[Problem]:
+    for field, kind in _SCHEDULE_FIELDS.items():
+        value = getattr(schedule, field)
+        if not isinstance(value, kind):
+            yield _problem(
+                f"{field} of schedule {schedule.name!r} is {type(value).__name__}, "
+                f"not {kind.__name__}",
+                f"Give a {kind.__name__}.",
+            )
+
+
+def _start_problems(plugin: Plugin, schedule: Schedule) -> Iterator[Problem]:
+    if not _NAME.fullmatch(schedule.name):
+        yield _problem(
+            f"{schedule.name!r} is no valid name of a schedule",
+            "Use lower-case letters, digits and underscores, beginning with a letter.",
+        )
     task = {task.name: task for task in plugin.tasks}.get(schedule.task)
     if task is None:
         yield _problem(
             f"schedule {schedule.name!r} starts {schedule.task!r}, no task of this plugin",
             "Schedule tasks of the same plugin only.",
         )
-    elif task.subject is not Subject.NONE:
+        return
+    if task.subject is not Subject.NONE:
         yield _problem(
             f"schedule {schedule.name!r} starts {schedule.task!r}, which needs a session",
             "Give the task Subject.NONE.",
@@ -229,10 +270,37 @@ def _schedule_problems(plugin: Plugin, schedule: Schedule) -> Iterator[Problem]:
             f"schedule {schedule.name!r} starts {schedule.task!r}, whose request has no defaults",
             "Give every field of the request a default.",
         )
-    if len(schedule.cron.split()) != 5 or not croniter.is_valid(schedule.cron):
+    if schedule.overlap is Overlap.ALLOW and task.exclusivity is not Exclusivity.NONE:
         yield _problem(
-            f"schedule {schedule.name!r} has no valid cron expression: {schedule.cron!r}",
+            f"schedule {schedule.name!r} lets runs of {schedule.task!r} overlap, of which only "
+            "one may be active",
+            "Give the task Exclusivity.NONE, or the schedule Overlap.SKIP or Overlap.WAIT.",
+        )
+
+
+def _time_problems(schedule: Schedule) -> Iterator[Problem]:
+    cron = schedule.cron
+    # croniter reads a lone R as a time of its own choice, another at each look.
+    choosing = re.search(r"\b[hr]\b", cron, re.IGNORECASE)
+    if len(cron.split()) != 5 or len(cron) > 200 or choosing or not croniter.is_valid(cron):
+        yield _problem(
+            f"schedule {schedule.name!r} has no valid cron expression: {cron!r}",
             "Write minute, hour, day of month, month, day of week, like '30 8 * * *'.",
+        )
+    elif not next_fire_times(cron, "UTC", after=_ANY_DAY, count=1):
+        yield _problem(
+            f"schedule {schedule.name!r} never fires: no date matches {cron!r}",
+            "Choose a day that the month has.",
+        )
+    if not is_zone(schedule.zone):
+        yield _problem(
+            f"schedule {schedule.name!r} names no zone of the IANA database: {schedule.zone!r}",
+            "Write a zone like 'Europe/Berlin', or 'UTC'.",
+        )
+    if schedule.misfire_grace < timedelta(0):
+        yield _problem(
+            f"misfire_grace of schedule {schedule.name!r} is negative",
+            "Give a duration of zero or more.",
         )
 
 

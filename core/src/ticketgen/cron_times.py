@@ -40,7 +40,7 @@ def fire_times(
     window = _DAY
     # From the end backwards, ever further: after a year of silence not every minute of it.
     while True:
-        start = max(begin, end - window)
+        start = end - window if window < end - begin else begin
         times = takewhile(lambda moment: moment <= end, _moments(cron, zone, after=start))
         found = list(deque(times, maxlen=limit))
         if start == begin or len(found) == limit:

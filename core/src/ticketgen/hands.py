@@ -33,7 +33,7 @@ class HeldRun:
         self.deadline = self.taken_at + time_limit.total_seconds()
         """By `time.monotonic()`: the runner stops the handler then, if the loop lets it."""
         self.confirmed = False
-        """Whether the claim is committed: before that nobody can renew it, or take it away."""
+        """Whether the claim is known to be committed: before that a lease not found is no loss."""
         self._loop = asyncio.get_running_loop()
         self.stopped: asyncio.Future[StopReason] = self._loop.create_future()
         """Done, with the reason, when the handler is to stop."""

@@ -59,7 +59,7 @@ _OVERDUE_SECONDS = 5.0
 _SETTLE_SECONDS = 10.0
 """Longest that the last settling of a process that is being ended may take."""
 _EXIT_BLOCKED = 75
-"""Exit code of a process whose event loop was blocked for too long (EX_TEMPFAIL)."""
+"""Exit code of a process that was blocked for too long, or cannot keep its leases (EX_TEMPFAIL)."""
 
 Exit = Callable[[int], None]
 
@@ -124,8 +124,12 @@ class LeaseKeeper:
         try:
             asyncio.run(self._keep(main, begun, thread_id))
         except BaseException as error:
-            if not _tell(main, begun, error):
-                _log.exception("lease_keeper_failed")
+            if _tell(main, begun, error):
+                return
+            _log.exception("lease_keeper_failed")
+            # Nobody renews any more: what is in hand is lost, and so is whatever is taken next.
+            if not self._stopping.is_set():
+                self.exit_process(_EXIT_BLOCKED)
 
     async def _keep(
         self,
@@ -161,22 +165,24 @@ class LeaseKeeper:
 
     async def _renew(self, session_factory: SessionFactory) -> None:
         """Renew what is in hand; what is ours no longer is told to stop."""
-        held = [item for item in self.hands.all() if item.confirmed]
+        # What is confirmed is asked before the look: a claim may be committed during it.
+        held = [(item, item.confirmed) for item in self.hands.all()]
         if not held:
             return
         asked_at = time.monotonic()
         async with session_factory() as db:
-            ours = await run_attempts.renew_leases(
+            renewed = await run_attempts.renew_leases(
                 db,
                 worker_id=self.worker.id,
-                held=[item.key for item in held],
+                held=[item.key for item, _ in held],
                 lease=self.settings.lease,
             )
+            ours = renewed | await run_attempts.open_attempts_of(db, self.worker.id)
             await db.commit()
-        for item in held:
-            if item.key in ours:
+        for item, confirmed in held:
+            if item.key in renewed:
                 item.renewed_at = asked_at
-            else:
+            elif confirmed and item.key not in ours:
                 item.ask_to_stop(StopReason.LEASE_LOST)
 
     async def _look_for_cancels(self, session_factory: SessionFactory) -> None:
@@ -314,8 +320,9 @@ class _Pulse:
 
     def lag(self) -> float:
         """Seconds: how long the open question waits, or how late the last answer came."""
-        if self._asked_at is not None:
-            return time.monotonic() - self._asked_at
+        asked_at = self._asked_at  # read once: the other thread may answer in between
+        if asked_at is not None:
+            return time.monotonic() - asked_at
         lag, self._asked_at = self._last_lag, time.monotonic()
         try:
             self._loop.call_soon_threadsafe(self._answer)

@@ -26,7 +26,8 @@ from ticketgen.database import SessionFactory, database_time
 from ticketgen.delivering import deliver, deliveries_of
 from ticketgen.domain import redelivery, run_attempts, task_runs, transitions, workers
 from ticketgen.domain.task_runs import TaskRun
-from ticketgen.queue import Delivery, QueueUnavailableError, job_id_of
+from ticketgen.errors import TemporaryError
+from ticketgen.queue import Delivery, job_id_of
 from ticketgen.settling import Settler, announce
 
 __all__ = ["Reconciler", "repeating"]
@@ -55,7 +56,7 @@ async def repeating(
         while True:
             try:
                 await action()
-            except (DBAPIError, PoolTimeoutError, RedisError, OSError, QueueUnavailableError) as e:
+            except (DBAPIError, PoolTimeoutError, RedisError, OSError, TemporaryError) as e:
                 _log.warning("loop_failed", loop=name, error=str(e))
             except Exception:
                 _log.exception("loop_failed", loop=name)

@@ -18,13 +18,13 @@ from uuid import UUID
 import structlog
 
 from ticketgen.context import StartedRun
-from ticketgen.cron_times import fire_times
+from ticketgen.cron_times import fire_times, next_fire_times
 from ticketgen.database import database_time
 from ticketgen.diagnosis import diagnose
 from ticketgen.domain import schedules
 from ticketgen.domain.schedules import FireOutcome, ScheduleFire
 from ticketgen.domain.users import User
-from ticketgen.errors import ErrorCategory, NotFoundError, TaskTimeoutError, TicketgenError
+from ticketgen.errors import ErrorCategory, NotFoundError, TemporaryError, TicketgenError
 from ticketgen.plugin import Misfire, Overlap, Schedule
 from ticketgen.registry import RegisteredSchedule, Registry
 from ticketgen.starting import UnitOfWork
@@ -139,16 +139,23 @@ class Scheduler:
     def _is_due(
         self, registered: RegisteredSchedule, *, last: ScheduleFire | None, now: datetime
     ) -> bool:
-        waits = last is not None and last.outcome is FireOutcome.WAITING
-        return waits or bool(self._due(registered, last=last, now=now))
+        if last is not None and last.outcome is FireOutcome.WAITING:
+            return True
+        schedule, after = registered.schedule, self._answered_until(registered, last)
+        following = next_fire_times(schedule.cron, schedule.zone, after=after, count=1)
+        return bool(following) and following[0] <= now
 
     def _due(
         self, registered: RegisteredSchedule, *, last: ScheduleFire | None, now: datetime
     ) -> list[datetime]:
-        since = self._since[registered.name]
-        after = since if last is None else max(since, last.fire_time)
-        schedule = registered.schedule
+        schedule, after = registered.schedule, self._answered_until(registered, last)
         return fire_times(schedule.cron, schedule.zone, after=after, until=now, limit=_MOST_FIRES)
+
+    def _answered_until(
+        self, registered: RegisteredSchedule, last: ScheduleFire | None
+    ) -> datetime:
+        since = self._since[registered.name]
+        return since if last is None else max(since, last.fire_time)
 
     async def _fire_or_refuse(self, registered: RegisteredSchedule) -> list[UUID]:
         try:
@@ -296,4 +303,4 @@ async def _start_in_time(work: UnitOfWork, task: str) -> StartedRun:
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise TaskTimeoutError(f"`prepare` of {task!r} took longer than {_START_LIMIT}.") from error
+        raise TemporaryError(f"`prepare` of {task!r} took longer than {_START_LIMIT}.") from error

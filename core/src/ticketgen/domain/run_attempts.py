@@ -27,6 +27,7 @@ __all__ = [
     "list_attempts",
     "lock_expired_attempt",
     "open_attempt",
+    "open_attempts_of",
     "renew_leases",
 ]
 
@@ -120,20 +121,36 @@ async def renew_leases(
     """Push the leases of these attempts on; those that are still this worker's.
 
     `held` and the answer are pairs of run id and attempt. A lease that has run out and was not
-    taken away yet is renewed too: nobody else has the run.
+    taken away yet is renewed too: nobody else has the run. One whose row is locked is left out:
+    it is being settled or rescued, and the others shall not wait for that.
     """
     if not held:
         return set()
-    rows = await db.execute(
-        update(RunAttempt)
+    free = (
+        select(RunAttempt.run_id, RunAttempt.attempt)
         .where(
             RunAttempt.worker_id == worker_id,
             RunAttempt.ended_at.is_(None),
             tuple_(RunAttempt.run_id, RunAttempt.attempt).in_(list(held)),
         )
+        .with_for_update(skip_locked=True)
+    )
+    rows = await db.execute(
+        update(RunAttempt)
+        .where(tuple_(RunAttempt.run_id, RunAttempt.attempt).in_(free))
         .values(lease_expires_at=func.clock_timestamp() + lease)
         .returning(RunAttempt.run_id, RunAttempt.attempt)
         .execution_options(synchronize_session=False)
+    )
+    return {(row.run_id, row.attempt) for row in rows}
+
+
+async def open_attempts_of(db: AsyncSession, worker_id: UUID) -> set[tuple[UUID, int]]:
+    """Run id and attempt of what the worker holds, as far as anybody has committed otherwise."""
+    rows = await db.execute(
+        select(RunAttempt.run_id, RunAttempt.attempt).where(
+            RunAttempt.worker_id == worker_id, RunAttempt.ended_at.is_(None)
+        )
     )
     return {(row.run_id, row.attempt) for row in rows}
 

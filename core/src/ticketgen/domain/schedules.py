@@ -8,10 +8,12 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ForeignKey,
     String,
     UniqueConstraint,
     case,
+    cast,
     delete,
     exists,
     func,
@@ -126,7 +128,8 @@ async def hold_schedule(db: AsyncSession, name: str) -> bool:
 
 async def last_fires(db: AsyncSession, names: Collection[str]) -> dict[str, ScheduleFire]:
     """The row of the latest fire time of each of these schedules that has one, by its name."""
-    wanted = func.unnest(sorted(names)).table_valued("name").alias("wanted")
+    listed = func.unnest(cast(sorted(names), ARRAY(String)))
+    wanted = listed.table_valued("name").render_derived("wanted")
     latest = (
         select(ScheduleFire)
         .where(ScheduleFire.schedule == wanted.c.name)
