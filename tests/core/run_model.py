@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
+from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from tests.core import lab
 from ticketgen import Exclusivity, RetryPolicy
-from ticketgen.domain.run_attempts import AttemptOutcome
+from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.errors import InvalidInputError, TemporaryError
 from ticketgen.runtime import Runtime
@@ -94,6 +95,15 @@ class Host:
 
     def do(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         return self._runner.run(work)
+
+    async def everything(self) -> tuple[dict[UUID, TaskRun], dict[UUID, list[RunAttempt]]]:
+        """All runs by id, and their attempts in order."""
+        async with self.runtime.session_factory() as db:
+            rows = {row.id: row for row in await db.scalars(select(TaskRun))}
+            attempts: dict[UUID, list[RunAttempt]] = {}
+            for item in await db.scalars(select(RunAttempt).order_by(RunAttempt.attempt)):
+                attempts.setdefault(item.run_id, []).append(item)
+        return rows, attempts
 
     def close(self) -> None:
         self.do(self._stack.aclose())

@@ -69,6 +69,28 @@ async def test_an_ending_is_not_published_again_by_those_who_do_not_know_that_it
         assert (await lab.run_of(runtime, run.id)).announced_at is not None
 
 
+async def test_an_ending_that_cannot_be_told_keeps_no_other_and_no_delivery_from_the_queue(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketgen.maintenance._OVERDUE", timedelta(0))
+    tasks = [lab.task("lab.a"), lab.task("lab.b"), lab.task("lab.c")]
+    async with lab.open_lab(settings, *tasks) as runtime:
+        bad, good = await lab.start(runtime, "lab.a"), await lab.start(runtime, "lab.b")
+        for run in (bad, good):
+            await run_to_end(runtime, run.id)
+            await lab.change_run(runtime, run.id, announced_at=None)
+        unreadable = {"error_category": "a word of another version"}
+        await lab.change_run(runtime, bad.id, state=RunState.FAILED, error=unreadable)
+        waiting = await lab.start(runtime, "lab.c")
+        await runtime.redis.flushall()
+
+        await lab.reconciler_of(runtime).reconcile()
+
+        assert (await lab.run_of(runtime, bad.id)).announced_at is None
+        assert (await lab.run_of(runtime, good.id)).announced_at is not None
+        assert await lab.queued_jobs(runtime) == [f"lab.c:{waiting.id}:2"]
+
+
 async def test_what_is_not_settled_is_never_announced(settings: Settings) -> None:
     async with lab.open_lab(settings, lab.task("lab.a"), lab.task("lab.b")) as runtime:
         await lab.start(runtime, "lab.a")

@@ -293,7 +293,9 @@ async def test_a_lease_whose_row_is_locked_keeps_no_other_from_its_renewal(
             async with runtime.session_factory() as db:
                 row = select(RunAttempt.run_id).where(RunAttempt.run_id == locked.id)
                 await db.execute(row.with_for_update())
-                await asyncio.sleep(1.5)  # longer than the patience
+                for _ in range(8):  # longer than the patience; idle, it would be ended
+                    await asyncio.sleep(0.2)
+                    await db.execute(select(1))
             gate.go_on.set()
             await asyncio.gather(*work)
 

@@ -41,12 +41,19 @@ def _channel(session_id: UUID) -> str:
     return channel_of("lab", session_id=session_id)
 
 
-async def _say(redis: Redis, session_id: UUID, percentage: float, kind: Kind = "progress") -> None:
+async def _say(
+    redis: Redis,
+    session_id: UUID,
+    percentage: float,
+    kind: Kind = "progress",
+    *,
+    task_id: UUID | None = None,
+) -> None:
     await Publisher(redis, keep=timedelta(minutes=5)).publish(
         ProgressMessage(
             type=kind,
             session_id=session_id,
-            task_id=session_id,
+            task_id=task_id or session_id,
             task_type="lab",
             timestamp=datetime.now(UTC),
             progress_percentage=percentage,
@@ -208,7 +215,7 @@ async def test_a_slow_listener_loses_the_oldest_progress_and_no_ending(
         hub.listen(_channel(session_id)) as slow,
         hub.listen(_channel(session_id)) as quick,
     ):
-        await _say(redis, session_id, -1, "completed")
+        await _say(redis, session_id, -1, "completed", task_id=uuid7())
         for n in range(300):
             await _say(redis, session_id, n)
             if n % 50 == 49:

@@ -64,6 +64,23 @@ async def test_a_queue_that_lost_everything_gets_every_run_again(settings: Setti
         assert len(await lab.queued_jobs(runtime)) == 1_200
 
 
+async def test_one_look_ends_in_time_and_the_next_goes_on_pushing_where_it_stopped(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketgen.maintenance._SWEEP_SECONDS", 0)
+    async with lab.open_lab(settings, lab.task(exclusivity=Exclusivity.NONE)) as runtime:
+        ids = await _queue_many(runtime, 1_100)
+        reconciler = lab.reconciler_of(runtime)
+
+        pushed = []
+        for _ in range(3):
+            await reconciler.reconcile()
+            pushed.append(len(await _pushed(runtime)))
+
+        assert pushed == [500, 1_000, 1_100]
+        assert await _pushed(runtime) == set(ids)
+
+
 async def test_one_lost_run_is_found_behind_six_hundred_that_are_not(settings: Settings) -> None:
     async with lab.open_lab(settings, lab.task(exclusivity=Exclusivity.NONE)) as runtime:
         ids = await _queue_many(runtime, 601)

@@ -8,6 +8,7 @@ say so.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,9 @@ _UNANNOUNCED = timedelta(seconds=5)
 """Whoever settles a run publishes its ending at once; after so long it has not."""
 
 _BATCH = 500
+
+_SWEEP_SECONDS = 5.0
+"""So long one look may go on pushing; rescues wait meanwhile, and Redis may have lost all it had."""
 
 
 @asynccontextmanager
@@ -83,11 +87,12 @@ class Reconciler:
         return self.settler.session_factory
 
     async def reconcile(self) -> None:
-        """Do everything once, unless another process does.
+        """Do everything once, unless another process does; what fails keeps nothing else from it.
 
         Raises:
             QueueUnavailableError: Redis did not answer; the rest is pushed the next time.
         """
+        failed: list[Exception] = []
         async with self._session_factory() as db:
             # Before the lock: a look that another process wins is no gap.
             may_judge = await self._may_judge(db)
@@ -97,12 +102,16 @@ class Reconciler:
             if not locked:
                 return
             # The lock is held while others' connections do the work, each in short transactions.
-            if may_judge:
-                await self._rescue()
-            await self._park_and_resume()
-            await self._announce()
-            await self._redeliver()
+            deeds = [self._park_and_resume, self._announce, self._redeliver]
+            for deed in [self._rescue, *deeds] if may_judge else deeds:
+                try:
+                    await deed()
+                except Exception as error:
+                    _log.warning("reconciling_failed", deed=deed.__name__, error=str(error)[:300])
+                    failed.append(error)
             self._last_look = await database_time(db)
+        if failed:
+            raise failed[0]
 
     async def _may_judge(self, db: AsyncSession) -> bool:
         """Whether a lease that has run out means that its worker is dead.
@@ -169,12 +178,18 @@ class Reconciler:
         async with self._session_factory() as db:
             unsaid = await task_runs.unannounced_runs(db, older_than=_UNANNOUNCED, limit=_BATCH)
         for run in unsaid:
-            if not await announce(run, self.settler.publisher, self._session_factory):
+            try:
+                said = await announce(run, self.settler.publisher, self._session_factory)
+            except Exception:  # one that cannot be told must not keep the others from it
+                _log.exception("announcing_failed", run=str(run.id))
+                continue
+            if not said:
                 return  # Redis is away: the next one would wait for it as long
 
     async def _redeliver(self) -> None:
         """Push what is due and unknown to the queue: a page a time, on while pages are lost."""
         registry = self.settler.registry
+        until = time.monotonic() + _SWEEP_SECONDS
         while True:
             async with self._session_factory() as db:
                 due = await redelivery.undelivered_runs(
@@ -188,7 +203,7 @@ class Reconciler:
             await self._push_anew(absent)
             more = len(due) == _BATCH
             self._swept_to = (due[-1].available_at, due[-1].id) if more else None
-            if not more or not absent:
+            if not more or not absent or time.monotonic() > until:
                 return
 
     async def _push_anew(self, lost: Sequence[Delivery]) -> None:

@@ -93,6 +93,9 @@ async def remember_schedule(db: AsyncSession, *, name: str, cron: str, zone: str
 
     That is the database's present time for one never seen before, or seen otherwise.
     """
+    known = await db.get(KnownSchedule, name, populate_existing=True)
+    if known is not None and (known.cron, known.zone) == (cron, zone):
+        return known.since  # without a lock: who fires it at the moment has one
     new = insert(KnownSchedule).values(name=name, cron=cron, zone=zone)
     changed = or_(KnownSchedule.cron != new.excluded.cron, KnownSchedule.zone != new.excluded.zone)
     since: datetime | None = await db.scalar(
