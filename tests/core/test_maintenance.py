@@ -11,7 +11,7 @@ from tests.core import lab
 from ticketgen import Exclusivity
 from ticketgen.database import passes_by_itself
 from ticketgen.domain import redelivery, task_runs, workers
-from ticketgen.domain.task_runs import RunState
+from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.maintenance import _RECONCILE_LOCK, Reconciler, repeating
 from ticketgen.runtime import open_runtime
 from ticketgen.settings import Settings
@@ -167,6 +167,24 @@ async def test_runs_nobody_here_knows_do_not_fill_the_list_of_undelivered_ones(
 
 
 @pytest.mark.services
+async def test_what_fails_in_a_look_keeps_nothing_else_from_being_done(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> list[TaskRun]:
+        raise LookupError("the list of unserved runs")
+
+    monkeypatch.setattr("ticketgen.domain.redelivery.parkable_runs", fail)
+    monkeypatch.setattr("ticketgen.maintenance._OVERDUE", timedelta(0))
+    async with lab.open_lab(settings) as runtime:
+        run = await lab.start(runtime)
+        await runtime.redis.flushall()
+
+        with pytest.raises(LookupError):
+            await lab.reconciler_of(runtime).reconcile()
+
+        assert await lab.queued_jobs(runtime) == [f"lab:{run.id}:2"]
+
+
 async def test_one_lost_delivery_is_made_good_once(settings: Settings) -> None:
     async with lab.open_lab(settings) as runtime:
         run = await lab.start(runtime)

@@ -245,6 +245,56 @@ async def test_while_one_worker_waits_to_be_alone_with_a_suspect_no_other_stands
         assert runner.may_take() is None
 
 
+async def test_a_worker_that_waits_to_be_alone_gives_up_when_the_run_is_cancelled(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketgen.runner._RESERVED", timedelta(seconds=0.6))
+    busy = lab.Gate()
+    tasks = (lab.task("lab.a", busy.handler), lab.task("lab.b"))
+    async with lab.open_lab(settings, *tasks) as runtime:
+        one, two = await lab.start(runtime, "lab.a"), await lab.start(runtime, "lab.b")
+        await lab.change_run(runtime, two.id, rescues=2)
+        runner = lab.runner_of(runtime)
+        at_work = asyncio.create_task(runner.run(one.id))
+        await busy.begun.wait()
+        waiting = asyncio.create_task(runner.run(two.id))
+        await lab.until(lambda: _is(runner.may_take() == 0))
+
+        async with runtime.unit_of_work() as work:
+            await work.cancel(two.id)
+        await asyncio.wait_for(waiting, 5)
+
+        assert runner.may_take() is None
+        assert not at_work.done()
+        busy.go_on.set()
+        await at_work
+
+
+async def test_a_worker_that_waits_to_be_alone_leaves_a_second_suspect_to_others(
+    settings: Settings,
+) -> None:
+    busy = lab.Gate()
+    tasks = (lab.task("lab.a", busy.handler), lab.task("lab.b"), lab.task("lab.c"))
+    async with lab.open_lab(settings, *tasks) as runtime:
+        one, two, three = [await lab.start(runtime, name) for name in ("lab.a", "lab.b", "lab.c")]
+        for suspect in (two, three):
+            await lab.change_run(runtime, suspect.id, rescues=2)
+        runner = lab.runner_of(runtime)
+        works = [asyncio.create_task(runner.run(one.id))]
+        await busy.begun.wait()
+
+        works += [asyncio.create_task(runner.run(suspect.id)) for suspect in (two, three)]
+        await lab.until(lambda: _is(sum(work.done() for work in works) == 1))
+        left = three if works[2].done() else two
+        await lab.change_run(runtime, left.id, available_at=left.created_at)  # as after a while
+        await lab.run_alone(runtime, left.id)
+
+        assert (await lab.run_of(runtime, left.id)).state is RunState.COMPLETED
+        assert runner.may_take() == 0
+        busy.go_on.set()
+        await asyncio.gather(*works)
+
+
 async def test_a_suspect_that_lives_through_its_attempt_alone_just_completes(
     settings: Settings,
 ) -> None:

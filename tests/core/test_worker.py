@@ -325,7 +325,8 @@ def test_arq_finds_everything_in_the_class_s_own_dictionary(settings: Settings) 
         "schedule.cleanup.expired_tokens",
     }
     assert (own["keep_result"], own["max_jobs"]) == (0, 2)
-    assert all(f.timeout_s > settings.job_timeout.total_seconds() for f in own["functions"])
+    # A run may have to wait for one that waits for others, before its own time begins.
+    assert all(f.timeout_s > 3 * settings.job_timeout.total_seconds() for f in own["functions"])
 
 
 def test_a_worker_for_a_plugin_nobody_installed_is_refused(settings: Settings) -> None:

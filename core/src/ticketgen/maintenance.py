@@ -47,7 +47,7 @@ _UNANNOUNCED = timedelta(seconds=5)
 _BATCH = 500
 
 _SWEEP_SECONDS = 5.0
-"""So long one look may go on pushing; rescues wait meanwhile, and Redis may have lost all it had."""
+"""So long one look may go on pushing, though Redis has lost all it had: rescues wait meanwhile."""
 
 
 @asynccontextmanager

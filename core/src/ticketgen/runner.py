@@ -100,13 +100,25 @@ class Runner:
             async with self._solitude.beside_others():
                 if await self._run(run_id, alone=False):
                     return
-            if await self._reserve(run_id):
-                async with AsyncExitStack() as stack:
-                    async with self._reserving(run_id):
-                        await stack.enter_async_context(self._solitude.alone())
-                    await self._run(run_id, alone=True)
+            if not self._solitude.is_wanted and await self._reserve(run_id):
+                await self._run_alone(run_id)
         finally:
             self._waiting.discard(run_id)
+
+    async def _run_alone(self, run_id: UUID) -> None:
+        """Wait until nothing else is in hand, and do it, if it still is there to be done."""
+        if self._solitude.is_wanted:
+            return  # one at a time; its reservation lapses, and it is delivered to another worker
+        async with AsyncExitStack() as stack:
+            waiting = asyncio.timeout(None)
+            try:
+                async with waiting, self._reserving(run_id, waiting):
+                    await stack.enter_async_context(self._solitude.alone())
+            except TimeoutError:
+                if waiting.expired():
+                    return
+                raise
+            await self._run(run_id, alone=True)
 
     async def _run(self, run_id: UUID, *, alone: bool) -> bool:
         """Do it all for one run; False if there was nothing to claim."""
@@ -172,11 +184,19 @@ class Runner:
             await db.commit()
         return reserved
 
-    def _reserving(self, run_id: UUID) -> AbstractAsyncContextManager[None]:
-        """Go on reserving while others end here: or every worker would stand still for this run."""
-        return repeating(
-            lambda: self._reserve(run_id, renewing=True), every=_RESERVED / 3, name="reserving"
-        )
+    def _reserving(
+        self, run_id: UUID, waiting: asyncio.Timeout
+    ) -> AbstractAsyncContextManager[None]:
+        """Go on reserving while others end here: or every worker would stand still for this run.
+
+        If it was cancelled, or claimed by another, the waiting for it ends.
+        """
+
+        async def renew() -> None:
+            if not await self._reserve(run_id, renewing=True):
+                waiting.reschedule(asyncio.get_running_loop().time())
+
+        return repeating(renew, every=_RESERVED / 3, name="reserving")
 
     async def _work(self, held: HeldRun, registered: RegisteredTask) -> tuple[Outcome, bool]:
         """Run the handler until it ends or has to stop; the outcome, and whether we shut down."""

@@ -146,7 +146,12 @@ class UnitOfWork:
                 f"It was tried again {MAX_RETRIES} times already.",
                 recovery_actions=["Start the task anew; what its steps had done is done again."],
             )
-        return Retry(of=run.id, lineage_id=run.lineage_id, count=run.retry_count + 1)
+        return Retry(
+            of=run.id,
+            lineage_id=run.lineage_id,
+            count=run.retry_count + 1,
+            schedule=run.schedule,
+        )
 
     async def cancel(self, run_id: UUID, *, user: User | None = None) -> TaskRun:
         """Cancel a run that waits at once, and ask one at work to stop; asking twice is no error.

@@ -40,7 +40,8 @@ __all__ = ["Worker", "WorkerSettings", "build_worker", "build_worker_settings"] 
 _log = structlog.get_logger(__name__)
 
 _SETTLE_MARGIN = timedelta(minutes=2)
-"""arq's time limit is longer than ours by this much: the runner's own limit comes first."""
+"""arq's time limit is longer than ours by this much, and by the waiting for a run that has to be
+alone, which waits for others itself: the runner's own limit comes first."""
 
 _RETRY_TICK = timedelta(seconds=5)
 """Pause before a schedule that could not start its run tries again."""
@@ -60,17 +61,17 @@ def _job_function(task: Task[Any, Any]) -> WorkerCoroutine:
 
 
 def _functions(registry: Registry, settings: Settings) -> list[Function]:
+    limits = {n: t.task.timeout or settings.job_timeout for n, t in registry.tasks.items()}
+    waiting = 2 * max(limits.values(), default=timedelta(0))
     return [
         func(
             _job_function(registered.task),
             name=registered.task.job_name,
-            timeout=(
-                (registered.task.timeout or settings.job_timeout) + _SETTLE_MARGIN
-            ).total_seconds(),
+            timeout=(limits[name] + waiting + _SETTLE_MARGIN).total_seconds(),
             max_tries=_NEVER,
             keep_result=0,
         )
-        for registered in registry.tasks.values()
+        for name, registered in registry.tasks.items()
     ]
 
 

@@ -79,6 +79,13 @@ class TaskRun(Base):
             postgresql_where=_ACTIVE_SQL,
         ),
         Index("ix_session_tasks_due", "available_at", postgresql_where=text("state = 'queued'")),
+        Index(
+            "ix_session_tasks_schedule",
+            "schedule",
+            postgresql_where=text(
+                "schedule IS NOT NULL AND state IN ('queued', 'running', 'parked')"
+            ),
+        ),
         Index("ix_session_tasks_parked", "task_type", postgresql_where=text("state = 'parked'")),
         Index(
             "ix_session_tasks_unannounced",
@@ -169,6 +176,8 @@ class Retry:
     of: UUID
     lineage_id: UUID
     count: int
+    schedule: str | None = None
+    """The schedule that started the one that is tried again: its run overlaps like that."""
 
 
 async def insert_run(db: AsyncSession, new: NewRun) -> tuple[TaskRun, bool]:
@@ -186,6 +195,7 @@ async def insert_run(db: AsyncSession, new: NewRun) -> tuple[TaskRun, bool]:
                 lineage_id=new.retry.lineage_id if new.retry else run_id,
                 retry_of=new.retry.of if new.retry else None,
                 retry_count=new.retry.count if new.retry else 0,
+                schedule=new.retry.schedule if new.retry else None,
                 task_type=new.task_type,
                 payload=dict(new.payload),
                 request=None if new.request is None else dict(new.request),

@@ -138,6 +138,14 @@ def _runs() -> None:
     op.add_column("session_tasks", _time("announced_at"))
     op.execute("UPDATE session_tasks SET announced_at = finished_at WHERE finished_at IS NOT NULL")
     op.create_index(
+        "ix_session_tasks_schedule",
+        "session_tasks",
+        ["schedule"],
+        postgresql_where=sa.text(
+            "schedule IS NOT NULL AND state IN ('queued', 'running', 'parked')"
+        ),
+    )
+    op.create_index(
         "ix_session_tasks_parked",
         "session_tasks",
         ["task_type"],
@@ -154,6 +162,7 @@ def _runs() -> None:
 def downgrade() -> None:
     op.drop_index("ix_session_tasks_unannounced", table_name="session_tasks")
     op.drop_index("ix_session_tasks_parked", table_name="session_tasks")
+    op.drop_index("ix_session_tasks_schedule", table_name="session_tasks")
     for name in ("announced_at", "cancel_requested_at", "parked", "schedule", "request"):
         op.drop_column("session_tasks", name)
     op.add_column("session_tasks", sa.Column("worker_id", sa.Uuid(), nullable=True))
