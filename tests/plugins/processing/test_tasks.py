@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from tests.plugins import journeys
+from ticketgen.domain.run_steps import RunStep
 from ticketgen.domain.uploads import Upload
 from ticketgen.errors import TemporaryError
 from ticketgen.runtime import Runtime, open_runtime
@@ -114,6 +115,39 @@ async def test_a_worker_that_is_stopped_half_way_leaves_no_half_set_of_tickets(
     assert (done.status, done.attempt, done.tries) == ("completed", 2, 1)
     assert len(writer.CALLS) == 4
     assert len(await journeys.tickets(api, session_id)) == 3
+
+
+async def test_a_generation_that_is_cancelled_leaves_nothing_that_a_retry_would_build_on(
+    api: Api, writer: ModuleType
+) -> None:
+    session_id = await start_session(api, journeys.SHEETS, writer="scribe")
+    reached = asyncio.Event()
+
+    async def hangs() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    writer.PROBLEMS[3] = hangs
+    run_id = UUID((await journeys.start(api, "processing", session_id)).json()["task_id"])
+    working = asyncio.create_task(run_to_end(api.runtime, run_id))
+    await asyncio.wait_for(reached.wait(), 20)
+    async with api.runtime.session_factory() as db:
+        kept_before = await db.scalar(select(func.count()).select_from(RunStep))
+
+    async with api.runtime.unit_of_work() as work:
+        await work.cancel(run_id)
+    cancelled = await asyncio.wait_for(working, 20)
+    async with api.runtime.session_factory() as db:
+        kept = await db.scalar(select(func.count()).select_from(RunStep))
+    async with api.runtime.unit_of_work() as work:
+        await work.retry(run_id)
+    [done] = await drain(api.runtime)
+
+    assert cancelled.status == "cancelled"
+    assert kept_before == 2
+    assert kept == 0
+    assert done.status == "completed"
+    assert len(writer.CALLS) == 3 + 3, "every ticket is written anew"
 
 
 async def test_a_sheet_that_was_mended_between_two_tries_is_written_from_what_it_says_now(

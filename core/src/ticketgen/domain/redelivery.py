@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, tuple_, update
+from sqlalchemy import Select, and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.domain.task_runs import RunState, TaskRun
@@ -55,15 +55,14 @@ async def next_delivery(db: AsyncSession, run_id: UUID, *, after: int) -> int | 
     )
 
 
-def _served(*, within: timedelta) -> ColumnElement[bool]:
-    """Whether a worker that was alive lately offers the run's type."""
+def _served(*, within: timedelta) -> Select[tuple[str]]:
+    """The task types that workers offer which were alive lately."""
     since = func.clock_timestamp() - within
-    return exists().where(
-        WorkerProcess.task_types.contains(func.to_jsonb(TaskRun.task_type)),
+    return select(func.jsonb_array_elements_text(WorkerProcess.task_types)).where(
         or_(
             and_(WorkerProcess.stopped_at.is_(None), WorkerProcess.last_seen_at > since),
             WorkerProcess.stopped_at > since,
-        ),
+        )
     )
 
 
@@ -75,7 +74,8 @@ async def parkable_runs(db: AsyncSession, *, waiting: timedelta, limit: int = 50
             .where(
                 TaskRun.state == RunState.QUEUED,
                 TaskRun.available_at < func.clock_timestamp() - waiting,
-                ~_served(within=waiting),
+                # Read once, not for each run: a long backlog is looked through at every look.
+                TaskRun.task_type.not_in(_served(within=waiting)),
             )
             .order_by(TaskRun.available_at)
             .limit(limit)
