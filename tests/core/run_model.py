@@ -18,9 +18,9 @@ from ticketgen import Exclusivity, RetryPolicy
 from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.errors import InvalidInputError, TemporaryError
+from ticketgen.outcomes import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings
-from ticketgen.settling import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 from ticketgen.starting import UnitOfWork
 
 MAX_TRIES = 2

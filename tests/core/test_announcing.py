@@ -9,9 +9,9 @@ from tests.core import lab
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.errors import InvalidInputError
+from ticketgen.outcomes import Cancelled, Completed, Failed, Outcome
 from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings
-from ticketgen.settling import Cancelled, Completed, Failed, Outcome
 from ticketgen.testing import run_to_end
 
 pytestmark = pytest.mark.services

@@ -17,9 +17,9 @@ from ticketgen.domain.sessions import Stage
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.transitions import StaleAttemptError
 from ticketgen.errors import NotFoundError, TemporaryError
+from ticketgen.outcomes import Failed
 from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings
-from ticketgen.settling import Failed
 from ticketgen.starting import NotCancellableError
 from ticketgen.testing import run_to_end
 from ticketgen.testing.driving import working

@@ -16,9 +16,9 @@ from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.transitions import StaleAttemptError
 from ticketgen.errors import TemporaryError
+from ticketgen.outcomes import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings
-from ticketgen.settling import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 
 pytestmark = pytest.mark.services
 

@@ -23,7 +23,8 @@ from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState
 from ticketgen.domain.workers import WorkerProcess
 from ticketgen.embedded import EmbeddedServers
-from ticketgen.leases import LeaseKeeper, WorkerIdentity, _Pulse
+from ticketgen.leases import LeaseKeeper, WorkerIdentity
+from ticketgen.pulse import Pulse
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
@@ -352,7 +353,7 @@ def test_an_answer_of_the_loop_in_the_middle_of_a_look_does_not_break_the_watch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[Any] = []
-    pulse = _Pulse(SimpleNamespace(call_soon_threadsafe=asked.append))  # type: ignore[arg-type]
+    pulse = Pulse(SimpleNamespace(call_soon_threadsafe=asked.append))  # type: ignore[arg-type]
     pulse.lag()
 
     def monotonic() -> float:

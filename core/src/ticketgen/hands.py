@@ -9,6 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from ticketgen.domain.task_runs import TaskRun
+from ticketgen.outcomes import Outcome
 
 __all__ = ["Hands", "HeldRun", "StopReason"]
 
@@ -37,6 +38,8 @@ class HeldRun:
         self._loop = asyncio.get_running_loop()
         self.stopped: asyncio.Future[StopReason] = self._loop.create_future()
         """Done, with the reason, when the handler is to stop."""
+        self.outcome: Outcome | None = None
+        """What the handler came to; from then on only the settling is left."""
         self.is_asked = False
         """Whether it was told to; a blocked loop may not have heard it yet."""
 

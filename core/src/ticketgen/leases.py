@@ -13,10 +13,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 import threading
 import time
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,9 +41,11 @@ from ticketgen.domain import run_attempts, workers
 from ticketgen.domain.run_attempts import RunAttempt
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.hands import Hands, HeldRun, StopReason
+from ticketgen.outcomes import Failed, HandedBack
+from ticketgen.pulse import Pulse, stack_of
 from ticketgen.queue import connect_redis
 from ticketgen.settings import Settings
-from ticketgen.settling import Failed, HandedBack, Settler
+from ticketgen.settling import Settler
 
 __all__ = ["LeaseKeeper", "WorkerIdentity"]
 
@@ -235,7 +235,7 @@ class LeaseKeeper:
         woken: asyncio.Event,
     ) -> None:
         """Look at the clock and at the main loop until the end is asked for."""
-        pulse = _Pulse(main)
+        pulse = Pulse(main)
         named = False
         while not self._stopping.is_set():
             self.lag = pulse.lag()
@@ -243,7 +243,7 @@ class LeaseKeeper:
                 named = False
             elif not named:
                 named = True
-                _log.error("event_loop_blocked", lag=self.lag, stack=_stack_of(thread_id))
+                _log.error("event_loop_blocked", lag=self.lag, stack=stack_of(thread_id))
             self._stop_unrenewed()
             overdue = self._overdue()
             if self.lag >= _LAG_SECONDS and overdue is not None:
@@ -265,7 +265,11 @@ class LeaseKeeper:
     def _overdue(self) -> list[HeldRun] | None:
         """The runs beyond their limit if the process has to end; None if it need not."""
         now = time.monotonic()
-        late = [held for held in self.hands.all() if now > held.deadline + _OVERDUE_SECONDS]
+        late = [
+            held
+            for held in self.hands.all()
+            if held.outcome is None and now > held.deadline + _OVERDUE_SECONDS
+        ]
         if late:
             return late
         told = self.told_to_stop_at()
@@ -276,7 +280,7 @@ class LeaseKeeper:
         self, session_factory: SessionFactory, late: list[HeldRun], thread_id: int | None
     ) -> None:
         """Fail the runs beyond their limit, hand back the others, and end the process."""
-        _log.critical("process_ended_blocked", lag=self.lag, stack=_stack_of(thread_id))
+        _log.critical("process_ended_blocked", lag=self.lag, stack=stack_of(thread_id))
         rules = Settler(
             registry=self.settler.registry,
             session_factory=session_factory,
@@ -295,7 +299,8 @@ class LeaseKeeper:
 
     async def _settle_last(self, rules: Settler, held: HeldRun, *, late: bool) -> None:
         limit = timedelta(seconds=round(held.deadline - held.taken_at))
-        outcome = Failed(error=timed_out(limit, blocked=True)) if late else HandedBack()
+        stopped = Failed(error=timed_out(limit, blocked=True)) if late else HandedBack()
+        outcome = held.outcome or stopped
         try:
             await rules.store(held.run, outcome)
         except Exception as error:  # the process has to end, whatever one of its runs refuses
@@ -308,31 +313,6 @@ class LeaseKeeper:
                 await db.commit()
         except (DBAPIError, PoolTimeoutError, OSError) as error:
             _log.warning("farewell_not_said", error=str(error))
-
-
-class _Pulse:
-    """Asks a loop of another thread to answer, and knows for how long it has not."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._asked_at: float | None = None
-        self._last_lag = 0.0
-
-    def lag(self) -> float:
-        """Seconds: how long the open question waits, or how late the last answer came."""
-        asked_at = self._asked_at  # read once: the other thread may answer in between
-        if asked_at is not None:
-            return time.monotonic() - asked_at
-        lag, self._asked_at = self._last_lag, time.monotonic()
-        try:
-            self._loop.call_soon_threadsafe(self._answer)
-        except RuntimeError:  # closed: the process ends
-            self._asked_at = None
-        return lag
-
-    def _answer(self) -> None:
-        asked_at, self._asked_at = self._asked_at, None
-        self._last_lag = 0.0 if asked_at is None else time.monotonic() - asked_at
 
 
 @asynccontextmanager
@@ -387,9 +367,3 @@ def _tell(
 
     main.call_soon_threadsafe(tell)
     return True
-
-
-def _stack_of(thread_id: int | None) -> str:
-    """Where a thread is at this moment, the last calls of it."""
-    frame = sys._current_frames().get(thread_id or 0)
-    return "".join(traceback.format_stack(frame)[-12:]) if frame else ""

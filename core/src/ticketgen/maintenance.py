@@ -134,7 +134,10 @@ class Reconciler:
             await workers.forget_dead_workers(db)
             await db.commit()
         again: list[TaskRun] = []
+        until = time.monotonic() + _SWEEP_SECONDS
         for run_id, attempt in expired:
+            if time.monotonic() > until:
+                break  # the next look goes on; one that never ends would be taken for a gap
             try:
                 rescued = await self.settler.rescue(run_id, attempt)
             except Exception:  # one that cannot be rescued must not keep the others from it

@@ -30,18 +30,11 @@ from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.transitions import StaleAttemptError
 from ticketgen.hands import Hands, HeldRun, StopReason
 from ticketgen.maintenance import repeating
+from ticketgen.outcomes import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 from ticketgen.registry import RegisteredTask
 from ticketgen.reporting import ProgressReporter
 from ticketgen.runtime import Runtime
-from ticketgen.settling import (
-    Cancelled,
-    Completed,
-    Failed,
-    HandedBack,
-    Outcome,
-    Parked,
-    identity_of,
-)
+from ticketgen.settling import identity_of
 from ticketgen.solitude import Solitude
 from ticketgen.storable import storable
 
@@ -137,6 +130,7 @@ class Runner:
         ):
             try:
                 outcome, shutdown = await self._work(held, registered)
+                held.outcome = outcome
                 await self._settle_surely(run, outcome, shutdown=shutdown)
             except StaleAttemptError:
                 _log.warning("attempt_overtaken")

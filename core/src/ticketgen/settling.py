@@ -9,7 +9,6 @@ reconciler.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -35,6 +34,7 @@ from ticketgen.errors import (
     TemporaryError,
     TicketgenError,
 )
+from ticketgen.outcomes import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 from ticketgen.plugin import RetryPolicy, StageMoves, Task
 from ticketgen.progress import Publisher, publish_ending
 from ticketgen.queue import RunQueue
@@ -42,19 +42,15 @@ from ticketgen.registry import Registry
 from ticketgen.settings import Settings
 
 __all__ = [
-    "Cancelled",
-    "Completed",
-    "Failed",
-    "HandedBack",
-    "Outcome",
-    "Parked",
     "PoisonRunError",
     "Settler",
     "announce",
     "discard_results",
     "identity_of",
     "move_stage",
+    "moves_to_store",
     "retry_delay",
+    "stored_moves",
 ]
 
 _log = structlog.get_logger(__name__)
@@ -64,40 +60,6 @@ class PoisonRunError(AdminRequiredError):
     """The run kills the worker process that works on it."""
 
     code = "poison"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Completed:
-    """The handler returned."""
-
-    summary: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failed:
-    """The handler raised, or was stopped at its time limit."""
-
-    error: TicketgenError
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandedBack:
-    """The worker gives the run back, through no fault of its own."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cancelled:
-    """Somebody asked for the end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parked:
-    """This worker cannot run it, another may; `reason` has `code`, `message` and `version`."""
-
-    reason: Mapping[str, Any]
-
-
-Outcome = Completed | Failed | HandedBack | Cancelled | Parked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,8 +214,7 @@ class Settler:
         return registered.task if registered else None
 
     def _moves(self, run: TaskRun) -> StageMoves:
-        task = self._task(run)
-        return (task.stages if task else None) or StageMoves(allowed=())
+        return stored_moves(run)
 
 
 def identity_of(run: TaskRun) -> RunIdentity:
@@ -266,6 +227,25 @@ def identity_of(run: TaskRun) -> RunIdentity:
         requested_by=run.requested_by,
         attempt=run.attempt,
         tries=run.tries,
+    )
+
+
+def moves_to_store(stages: StageMoves | None) -> dict[str, Any] | None:
+    """Where the ending of a run takes its session, as its row keeps it."""
+    if stages is None:
+        return None
+    return {
+        "on_success": stages.on_success,
+        "on_failure": stages.on_failure,
+        "on_cancel": stages.on_cancel,
+    }
+
+
+def stored_moves(run: TaskRun) -> StageMoves:
+    """What `moves_to_store` kept; nothing moves where nothing was kept."""
+    kept = run.stage_moves or {}
+    return StageMoves(
+        allowed=(), **{name: Stage(stage) if stage else None for name, stage in kept.items()}
     )
 
 

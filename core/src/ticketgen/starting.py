@@ -28,7 +28,7 @@ from ticketgen.plugin import Exclusivity, Subject, Task
 from ticketgen.progress import Publisher
 from ticketgen.queue import RunQueue
 from ticketgen.registry import RegisteredTask, Registry
-from ticketgen.settling import announce, discard_results, move_stage
+from ticketgen.settling import announce, discard_results, move_stage, moves_to_store, stored_moves
 
 __all__ = [
     "MAX_RETRIES",
@@ -176,9 +176,7 @@ class UnitOfWork:
         if locked.state is RunState.RUNNING:
             await transitions.request_cancel(self.db, run_id)
         else:
-            await move_stage(
-                self.db, locked, task.stages.on_cancel if task and task.stages else None
-            )
+            await move_stage(self.db, locked, stored_moves(locked).on_cancel)
             await discard_results(self.db, locked, task)
             cancelled = await transitions.cancel_waiting_run(self.db, run_id)
             self._ended += [cancelled] if cancelled else []
@@ -247,6 +245,7 @@ class UnitOfWork:
             task_type=task.name,
             payload=_as_json(payload),
             request=_as_json(validated),
+            stage_moves=moves_to_store(task.stages),
             exclusivity_key=_exclusivity_key(task, session_id),
             session_id=session_id,
             requested_by=user.id if user else None,

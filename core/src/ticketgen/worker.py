@@ -20,10 +20,12 @@ from arq.typing import WorkerCoroutine
 from arq.worker import Function
 from croniter import croniter
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from uuid_utils.compat import uuid7
 
 from ticketgen.arq_worker import Worker
 from ticketgen.attached import attached_settings
+from ticketgen.database import passes_by_itself
 from ticketgen.errors import ConfigurationError, TemporaryError
 from ticketgen.leases import LeaseKeeper, WorkerIdentity
 from ticketgen.migrations import require_current_schema
@@ -46,6 +48,9 @@ alone, which waits for others itself: the runner's own limit comes first."""
 _RETRY_TICK = timedelta(seconds=5)
 """Pause before a schedule that could not start its run tries again."""
 
+_RETRY_CLAIM = timedelta(seconds=2)
+"""Pause before a run that the database was too far away for is claimed again."""
+
 _NEVER = 1_000_000
 """arq's tries: the runner counts them, a redelivery must never be refused."""
 
@@ -54,7 +59,14 @@ def _job_function(task: Task[Any, Any]) -> WorkerCoroutine:
     """A job function of its own for every task, under the name the task declares."""
 
     async def job(ctx: dict[str, Any], task_id: str) -> None:
-        await ctx["runner"].run(UUID(task_id))
+        try:
+            await ctx["runner"].run(UUID(task_id))
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            if not passes_by_itself(error):
+                raise
+            # It could not be claimed; taken for done, the whole queue would be emptied like this.
+            _log.warning("claim_postponed", run=task_id, error=str(error)[:300])
+            raise Retry(defer=_RETRY_CLAIM) from error
 
     job.__name__ = job.__qualname__ = task.job_name
     return cast("WorkerCoroutine", job)

@@ -94,6 +94,8 @@ async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
         settings=_LabSettings,
         provides=tuple(HealthCheck(name=name, check=check) for name, check in checks.items()),
     )
+    # No worker lives here, and nothing is to be parked for that meanwhile.
+    settings = settings.model_copy(update={"park_after": timedelta(hours=1)})
     registry = registry_of(settings, plugin)
     async with open_runtime(settings, registry=registry) as opened:
         yield opened

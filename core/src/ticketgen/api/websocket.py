@@ -246,12 +246,15 @@ async def _send(websocket: WebSocket, runtime: Runtime, stream: _Stream, channel
         run = await _look(runtime, stream, None)
         seen = await _send_snapshot(websocket, runtime, stream, channel, run)
         ending: ProgressMessage | None = None
+        loop = asyncio.get_running_loop()
+        look_at = loop.time() + _LOOK_SECONDS
         while run is None or run.is_active:
             before = run
             try:
-                async with asyncio.timeout(_LOOK_SECONDS):
+                async with asyncio.timeout_at(look_at):
                     message = await queue.get()
             except TimeoutError:
+                look_at = loop.time() + _LOOK_SECONDS
                 run = await _look(runtime, stream, run)
                 if run is not None and _moved(before, run):
                     seen = await _send_snapshot(websocket, runtime, stream, channel, run)
@@ -261,6 +264,8 @@ async def _send(websocket: WebSocket, runtime: Runtime, stream: _Stream, channel
                 if run is not None and run.id == message.task_id and not run.is_active:
                     ending = message
             elif _is_of(message, run) and _is_news(message, seen):
+                # Only what this run says of itself puts off the look at its row.
+                look_at = loop.time() + _LOOK_SECONDS
                 await _send_message(websocket, message)
         # As it was published, number and all; made anew from the row if that never arrived.
         await _send_message(websocket, ending or terminal_message(run))

@@ -10,7 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.domain.task_runs import RunState, TaskRun
 
-__all__ = ["Backlog", "count_backlog"]
+__all__ = ["COUNTED", "Backlog", "count_backlog"]
+
+
+COUNTED = 10_000
+"""What is more is not counted: whoever asks wants to know soon."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +22,7 @@ class Backlog:
     """The runs that nobody has in hand, at one moment."""
 
     due: int
-    """Queued, and free to be started by now."""
+    """Queued, and free to be started by now; counted as far as `COUNTED`."""
     oldest: timedelta
     """How long the oldest of them has been free to be started; zero if there is none."""
     parked: int
@@ -27,14 +31,21 @@ class Backlog:
 async def count_backlog(db: AsyncSession) -> Backlog:
     """Count what waits; runs that wait for the time of their retry are not due."""
     now = func.clock_timestamp()
-    is_due = (TaskRun.state == RunState.QUEUED) & (TaskRun.available_at <= now)
+    due = (
+        select(TaskRun.available_at)
+        .where(TaskRun.state == RunState.QUEUED, TaskRun.available_at <= now)
+        .order_by(TaskRun.available_at)
+        .limit(COUNTED)
+        .subquery()
+    )
+    parked = select(TaskRun.id).where(TaskRun.state == RunState.PARKED).limit(COUNTED).subquery()
     row = (
         await db.execute(
             select(
-                func.count().filter(is_due).label("due"),
-                (now - func.min(TaskRun.available_at).filter(is_due)).label("oldest"),
-                func.count().filter(TaskRun.state == RunState.PARKED).label("parked"),
-            ).where(TaskRun.state.in_([RunState.QUEUED, RunState.PARKED]))
+                select(func.count()).select_from(due).scalar_subquery().label("due"),
+                select(now - func.min(due.c.available_at)).scalar_subquery().label("oldest"),
+                select(func.count()).select_from(parked).scalar_subquery().label("parked"),
+            )
         )
     ).one()
     return Backlog(due=row.due, oldest=row.oldest or timedelta(0), parked=row.parked)

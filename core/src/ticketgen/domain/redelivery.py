@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.workers import WorkerProcess
 
@@ -87,16 +88,21 @@ async def resumable_runs(db: AsyncSession, *, expiry: timedelta, limit: int = 50
     """Parked runs that a live worker offers to run.
 
     One that was parked because its payload could not be read waits for another version of the
-    plugin than the one that could not read it.
+    plugin than those that could not read it.
     """
     plugin = func.split_part(TaskRun.task_type, ".", 1)
+    tried_in_vain = exists().where(
+        RunAttempt.run_id == TaskRun.id,
+        RunAttempt.outcome == AttemptOutcome.PARKED,
+        RunAttempt.error["version"].astext == WorkerProcess.plugins.op("->>")(plugin),
+    )
     able = exists().where(
         WorkerProcess.stopped_at.is_(None),
         WorkerProcess.last_seen_at > func.clock_timestamp() - expiry,
         WorkerProcess.task_types.contains(func.to_jsonb(TaskRun.task_type)),
         or_(
             TaskRun.parked["code"].astext != UNREADABLE,
-            WorkerProcess.plugins.op("->>")(plugin) != TaskRun.parked["version"].astext,
+            ~tried_in_vain,
         ),
     )
     return list(

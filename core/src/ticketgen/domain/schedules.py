@@ -83,7 +83,7 @@ class ScheduleFire(Base):
     outcome: Mapped[FireOutcome] = mapped_column(words(FireOutcome), default=FireOutcome.STARTED)
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     task_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("session_tasks.id", ondelete="SET NULL")
+        ForeignKey("session_tasks.id", ondelete="SET NULL"), index=True
     )
     """The run it started, or the one that was in its way."""
 

@@ -79,6 +79,10 @@ class TaskRun(Base):
             postgresql_where=_ACTIVE_SQL,
         ),
         Index("ix_session_tasks_due", "available_at", postgresql_where=text("state = 'queued'")),
+        Index("ix_session_tasks_created_at_id", "created_at", "id"),
+        Index("ix_session_tasks_requested_by_created_at", "requested_by", "created_at"),
+        Index("ix_session_tasks_lineage_id_retry_count", "lineage_id", "retry_count"),
+        Index("ix_session_tasks_retry_of", "retry_of"),
         Index(
             "ix_session_tasks_schedule",
             "schedule",
@@ -113,6 +117,9 @@ class TaskRun(Base):
     available_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     request: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     """What the start was asked for; a retry by hand asks for it again."""
+    stage_moves: Mapped[dict[str, Any] | None]
+    """Where its ending takes the session, as its task said at the start: also if nobody knows the
+    task when it ends."""
     schedule: Mapped[str | None] = mapped_column(String(200))
     """The schedule that started it, if one did."""
     lineage_id: Mapped[UUID]
@@ -166,6 +173,7 @@ class NewRun:
     requested_by: UUID | None = None
     conflict_group: str | None = None
     request: Mapping[str, Any] | None = None
+    stage_moves: Mapping[str, Any] | None = None
     retry: Retry | None = None
 
 
@@ -199,6 +207,7 @@ async def insert_run(db: AsyncSession, new: NewRun) -> tuple[TaskRun, bool]:
                 task_type=new.task_type,
                 payload=dict(new.payload),
                 request=None if new.request is None else dict(new.request),
+                stage_moves=None if new.stage_moves is None else dict(new.stage_moves),
                 exclusivity_key=new.exclusivity_key,
                 session_id=new.session_id,
                 requested_by=new.requested_by,

@@ -263,11 +263,8 @@ async def park_run(
         run_id,
         attempt,
         AttemptOutcome.PARKED,
-        {
-            "state": RunState.PARKED,
-            "parked": dict(reason),
-            "tries": TaskRun.tries - 1,
-        },
+        {"state": RunState.PARKED, "parked": dict(reason), "tries": TaskRun.tries - 1},
+        error=reason,
     )
 
 

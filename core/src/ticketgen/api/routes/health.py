@@ -241,7 +241,9 @@ async def _ask_plugin(runtime: HostRuntime, plugin: str, check: HealthCheck) -> 
         await asyncio.wait({asking}, timeout=_PLUGIN_LIMIT_SECONDS)
     finally:
         late = not asking.done()
-        # Not waited for: giving a connection back to a frozen server takes its time.
+        # Not waited for: giving a connection back to a frozen server takes its time. What it
+        # still raises then is nobody's news.
+        asking.add_done_callback(lambda task: task.cancelled() or task.exception())
         asking.cancel()
     if late:
         _log.warning("health_check_late", plugin=plugin, check=check.name)

@@ -17,6 +17,12 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+_INDEXED = (
+    ["created_at", "id"],
+    ["requested_by", "created_at"],
+    ["lineage_id", "retry_count"],
+    ["retry_of"],
+)
 _NOW = sa.text("clock_timestamp()")
 
 
@@ -89,17 +95,18 @@ def _effects() -> None:
         _time("over_at", nullable=False),
         sa.Column("result", sa.JSON(), nullable=True),
         _time("settled_at"),
-        sa.ForeignKeyConstraint(
-            ["run_id"],
-            ["session_tasks.id"],
-            name=op.f("fk_effects_run_id_session_tasks"),
-            ondelete="SET NULL",
-        ),
+        # In this order: an insert locks what it refers to in it, session before run.
         sa.ForeignKeyConstraint(
             ["session_id"],
             ["sessions.id"],
             name=op.f("fk_effects_session_id_sessions"),
             ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["session_tasks.id"],
+            name=op.f("fk_effects_run_id_session_tasks"),
+            ondelete="SET NULL",
         ),
         sa.PrimaryKeyConstraint("plugin", "operation", "key", name=op.f("pk_effects")),
     )
@@ -122,6 +129,7 @@ def _schedules() -> None:
     )
     op.alter_column("schedule_fires", "outcome", server_default=None)
     op.add_column("schedule_fires", _time("recorded_at", nullable=False, now=True))
+    op.create_index(op.f("ix_schedule_fires_task_id"), "schedule_fires", ["task_id"])
 
 
 def _runs() -> None:
@@ -132,11 +140,14 @@ def _runs() -> None:
     )
     op.drop_column("session_tasks", "worker_id")
     op.add_column("session_tasks", sa.Column("request", sa.JSON(), nullable=True))
+    op.add_column("session_tasks", sa.Column("stage_moves", postgresql.JSONB(), nullable=True))
     op.add_column("session_tasks", sa.Column("schedule", sa.String(length=200), nullable=True))
     op.add_column("session_tasks", sa.Column("parked", postgresql.JSONB(), nullable=True))
     op.add_column("session_tasks", _time("cancel_requested_at"))
     op.add_column("session_tasks", _time("announced_at"))
     op.execute("UPDATE session_tasks SET announced_at = finished_at WHERE finished_at IS NOT NULL")
+    for columns in _INDEXED:
+        op.create_index(f"ix_session_tasks_{'_'.join(columns)}", "session_tasks", columns)
     op.create_index(
         "ix_session_tasks_schedule",
         "session_tasks",
@@ -163,11 +174,21 @@ def downgrade() -> None:
     op.drop_index("ix_session_tasks_unannounced", table_name="session_tasks")
     op.drop_index("ix_session_tasks_parked", table_name="session_tasks")
     op.drop_index("ix_session_tasks_schedule", table_name="session_tasks")
-    for name in ("announced_at", "cancel_requested_at", "parked", "schedule", "request"):
+    for columns in _INDEXED:
+        op.drop_index(f"ix_session_tasks_{'_'.join(columns)}", table_name="session_tasks")
+    for name in (
+        "announced_at",
+        "cancel_requested_at",
+        "parked",
+        "schedule",
+        "stage_moves",
+        "request",
+    ):
         op.drop_column("session_tasks", name)
     op.add_column("session_tasks", sa.Column("worker_id", sa.Uuid(), nullable=True))
     for name in ("lag", "plugins", "stopped_at"):
         op.drop_column("workers", name)
+    op.drop_index(op.f("ix_schedule_fires_task_id"), table_name="schedule_fires")
     op.drop_column("schedule_fires", "recorded_at")
     op.drop_column("schedule_fires", "outcome")
     for table in ("schedules", "effects", "run_attempts"):
