@@ -9,7 +9,7 @@ import pytest
 
 from tests.core import lab
 from ticketgen import StageMoves
-from ticketgen.domain import task_runs, workers
+from ticketgen.domain import task_runs, transitions, workers
 from ticketgen.domain.run_attempts import AttemptOutcome
 from ticketgen.domain.sessions import Stage
 from ticketgen.domain.task_runs import RunState, TaskRun
@@ -245,3 +245,27 @@ async def test_one_unreadable_payload_stops_no_other_run(settings: Settings) -> 
 
         assert (await lab.run_of(runtime, bad.id)).state is RunState.PARKED
         assert (await lab.run_of(runtime, good.id)).state is RunState.COMPLETED
+
+
+async def test_a_payload_that_no_live_version_can_read_is_tried_once_by_each(
+    settings: Settings,
+) -> None:
+    async with lab.open_lab(settings) as runtime:
+        run = await lab.start(runtime)
+        await lab.change_run(runtime, run.id, payload={"note": {"not": "text"}})
+        await lab.say_alive(runtime, "lab", plugins={"lab": "1.0"})
+        await lab.say_alive(runtime, "lab", plugins={"lab": "2.0"})
+
+        for version in ("1.0", "2.0"):
+            claimed = await lab.claim(runtime, run.id)
+            assert claimed is not None
+            async with runtime.session_factory() as db:
+                reason = {"code": "unreadable_payload", "message": "…", "version": version}
+                await transitions.park_run(db, run.id, claimed.attempt, reason=reason)
+                await db.commit()
+            await _reconcile(runtime)
+
+        assert (await lab.run_of(runtime, run.id)).state is RunState.PARKED
+        await lab.say_alive(runtime, "lab", plugins={"lab": "3.0"})
+        await _reconcile(runtime)
+        assert (await lab.run_of(runtime, run.id)).state is RunState.QUEUED
