@@ -19,10 +19,10 @@ demo: ## Run the main job on the sample specification
 	$(BIN)/ticketgen demo
 
 test: ## Run all tests, on real servers that the suite starts itself
-	$(BIN)/python -m pytest -n auto --maxprocesses 4
+	$(BIN)/python -m pytest -n 4
 
 test-fast: ## Run the tests that need no server, in well under a minute
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not services'
+	$(BIN)/python -m pytest -n 4 -m 'not services'
 
 lint: ## Check style
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ def test_the_readme_has_one_command_for_the_main_job_and_one_for_the_tests() -> 
     demo, test = _commands()
 
     assert demo.endswith(".venv/bin/ticketgen demo")
-    assert test.endswith(".venv/bin/python -m pytest -n auto --maxprocesses 4")
+    assert test.endswith(".venv/bin/python -m pytest -n 4")
     assert '".[test]"' in test
 
 
