@@ -102,9 +102,17 @@ async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease_but_is_named
     hasty: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ticketgen.leases._LAG_SECONDS", 0.5)
+    # Long enough that a renewal is not late only because the machine is busy.
+    patient = hasty.model_copy(
+        update={
+            "lease": timedelta(seconds=3),
+            "lease_renewal": timedelta(seconds=0.6),
+            "lease_patience": timedelta(seconds=2.6),
+        }
+    )
 
     def reconcile() -> None:
-        time.sleep(1.8)
+        time.sleep(3.5)
         asyncio.run(_reconcile_elsewhere(runtime))
 
     async def block(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
@@ -113,7 +121,7 @@ async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease_but_is_named
         thread.join()  # the loop takes no turn until somebody else has reconciled
         return {}
 
-    async with lab.open_lab(hasty, lab.task(handler=block)) as runtime:
+    async with lab.open_lab(patient, lab.task(handler=block)) as runtime:
         run = await lab.start(runtime)
         with structlog.testing.capture_logs() as logs:
             async with _worker(runtime) as runner:

@@ -17,8 +17,10 @@ from tests.core.scheduling import (
 from ticketgen import Exclusivity
 from ticketgen.domain import users
 from ticketgen.domain.schedules import FireOutcome
+from ticketgen.domain.task_runs import RunState
 from ticketgen.errors import NotFoundError
 from ticketgen.settings import Settings
+from ticketgen.testing import drain
 
 pytestmark = pytest.mark.services
 
@@ -63,6 +65,26 @@ async def test_a_fire_time_overlaps_with_the_run_that_was_started_by_hand(
         [row] = await fires_of(runtime, "hourly")
         assert started == []
         assert (row.outcome, row.task_id) == (FireOutcome.OVERLAPPED, by_hand.run.id)
+
+
+async def test_a_fire_time_overlaps_with_a_run_of_the_schedule_that_is_tried_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock_at(monkeypatch, hour(1))
+    task = lab.task(handler=lab.raising(ValueError("broken")), exclusivity=Exclusivity.NONE)
+    async with lab.open_lab(settings, task, schedules=[HOURLY]) as runtime:
+        await known_since(runtime, hour(0))
+        scheduler = runtime.scheduler()
+        await scheduler.fire_now("lab.hourly")
+        [failed] = await drain(runtime)
+        async with runtime.unit_of_work() as work:
+            again = await work.retry(failed.id)
+
+        started = await scheduler.fire_due()
+
+        [row] = await fires_of(runtime, "hourly")
+        assert (failed.state, started) == (RunState.FAILED, [])
+        assert (row.outcome, row.task_id) == (FireOutcome.OVERLAPPED, again.run.id)
 
 
 async def test_of_an_unknown_schedule_the_known_ones_are_told(settings: Settings) -> None:

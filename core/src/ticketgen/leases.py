@@ -143,14 +143,12 @@ class LeaseKeeper:
             await self._beat(session_factory, redis)
             _tell(main, begun, None)
             tick = self.settings.lease_renewal.total_seconds()
+            beat = self.settings.heartbeat_interval.total_seconds()
             loops = [
                 asyncio.create_task(coroutine)
                 for coroutine in (
                     _again(lambda: self._renew(session_factory), tick),
-                    _again(
-                        lambda: self._beat(session_factory, redis),
-                        self.settings.heartbeat_interval.total_seconds(),
-                    ),
+                    _again(lambda: self._beat(session_factory, redis), beat, first_after=beat),
                     _again(
                         lambda: self._look_for_cancels(session_factory),
                         self.settings.cancel_interval.total_seconds(),
@@ -328,9 +326,13 @@ async def _connected(settings: Settings) -> AsyncIterator[tuple[SessionFactory, 
         yield create_session_factory(engine), redis
 
 
-async def _again(action: Callable[[], Awaitable[object]], every: float) -> None:
+async def _again(
+    action: Callable[[], Awaitable[object]], every: float, *, first_after: float = 0.0
+) -> None:
     """Do it again and again; after a failure soon, since patience runs out."""
+    pause = first_after
     while True:
+        await asyncio.sleep(pause)
         pause = every
         try:
             await action()
@@ -339,7 +341,6 @@ async def _again(action: Callable[[], Awaitable[object]], every: float) -> None:
             pause = min(every, 0.5)
         except Exception:
             _log.exception("lease_keeping_failed")
-        await asyncio.sleep(pause)
 
 
 def _waker(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> Callable[[], object]:
