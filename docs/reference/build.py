@@ -242,8 +242,8 @@ def _plugin_part(plugin: Plugin) -> str:
     parts = [f"## {plugin.name}", plugin.summary]
     parts += [_task_part(task) for task in plugin.tasks]
     if plugin.schedules:
-        rows = [(f"`{s.name}`", f"`{s.task}`", f"`{s.cron}`") for s in plugin.schedules]
-        parts.append("### Schedules\n\n" + _table(("Schedule", "Task", "Cron, in UTC"), rows))
+        rows = [(f"`{s.name}`", f"`{s.task}`", f"`{s.cron}` {s.zone}") for s in plugin.schedules]
+        parts.append("### Schedules\n\n" + _table(("Schedule", "Task", "Cron and zone"), rows))
     provided: dict[str, list[str]] = {}
     for value in plugin.provides:
         provided.setdefault(type(value).__name__, []).append(str(getattr(value, "name", value)))

@@ -22,8 +22,8 @@ async def test_every_plugin_is_listed_with_what_it_adds(api: Api) -> None:
     assert processing["problems"] == []
 
 
-async def test_the_schedules_of_a_plugin_are_listed_in_utc(api: Api) -> None:
+async def test_the_schedules_of_a_plugin_are_listed_with_their_zone(api: Api) -> None:
     listed = (await api.client.get("/api/plugins")).json()
 
     cleanup = next(plugin for plugin in listed if plugin["name"] == "cleanup")
-    assert "expired_sessions: 0 8 * * *" in cleanup["schedules"]
+    assert "expired_sessions: 0 8 * * * UTC" in cleanup["schedules"]

@@ -38,7 +38,7 @@ class PluginView(BaseModel):
     status: PluginStatus
     summary: str = ""
     tasks: list[str] = Field(default=[], description="Task types.")
-    schedules: list[str] = Field(default=[], description="`name: cron`, in UTC.")
+    schedules: list[str] = Field(default=[], description="`name: cron zone`.")
     routes: list[str] = Field(default=[], description="`METHOD /path` of its own routes.")
     channels: list[str] = Field(default=[], description="Progress channels.")
     provides: list[str] = Field(default=[], description="`Kind name` of every other value.")
@@ -65,7 +65,7 @@ def describe(found: FoundPlugin) -> PluginView:
         update={
             "summary": plugin.summary,
             "tasks": [task.name for task in plugin.tasks],
-            "schedules": [f"{item.name}: {item.cron}" for item in plugin.schedules],
+            "schedules": [f"{item.name}: {item.cron} {item.zone}" for item in plugin.schedules],
             "routes": [
                 f"{method} /api/{plugin.name}{route.path}"
                 for route in routes
