@@ -15,7 +15,7 @@ from ticketgen.domain.task_runs import RunState
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.runtime import open_runtime
 from ticketgen.settings import Settings
-from ticketgen.testing import registry_of
+from ticketgen.testing import registry_of, run_to_end
 from ticketgen.worker import _job_function
 
 pytestmark = pytest.mark.services
@@ -55,6 +55,20 @@ async def test_a_dead_run_that_was_to_be_cancelled_moves_its_session_wherever_it
             await lab.reconciler_of(stranger).reconcile()
 
         assert (await lab.run_of(runtime, run.id)).state is RunState.CANCELLED
+        assert await lab.stage_of(runtime, session_id) is Stage.REVIEW
+
+
+async def test_a_run_that_began_before_its_moves_were_kept_ends_as_its_task_says(
+    settings: Settings,
+) -> None:
+    stages = StageMoves(allowed=(Stage.UPLOAD,), on_start=Stage.PROCESSING, on_success=Stage.REVIEW)
+    async with lab.open_lab(settings, lab.session_task(stages=stages)) as runtime:
+        session_id = await lab.new_session(runtime)
+        run = await lab.start(runtime, session_id=session_id)
+        await lab.change_run(runtime, run.id, stage_moves=None)
+
+        await run_to_end(runtime, run.id)
+
         assert await lab.stage_of(runtime, session_id) is Stage.REVIEW
 
 

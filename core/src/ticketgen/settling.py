@@ -48,9 +48,9 @@ __all__ = [
     "discard_results",
     "identity_of",
     "move_stage",
+    "moves_of",
     "moves_to_store",
     "retry_delay",
-    "stored_moves",
 ]
 
 _log = structlog.get_logger(__name__)
@@ -214,7 +214,7 @@ class Settler:
         return registered.task if registered else None
 
     def _moves(self, run: TaskRun) -> StageMoves:
-        return stored_moves(run)
+        return moves_of(run, self._task(run))
 
 
 def identity_of(run: TaskRun) -> RunIdentity:
@@ -241,11 +241,13 @@ def moves_to_store(stages: StageMoves | None) -> dict[str, Any] | None:
     }
 
 
-def stored_moves(run: TaskRun) -> StageMoves:
-    """What `moves_to_store` kept; nothing moves where nothing was kept."""
-    kept = run.stage_moves or {}
+def moves_of(run: TaskRun, task: Task[Any, Any] | None) -> StageMoves:
+    """What `moves_to_store` kept; for a run that began before that was kept, what its task says."""
+    if run.stage_moves is None:
+        return (task.stages if task else None) or StageMoves(allowed=())
     return StageMoves(
-        allowed=(), **{name: Stage(stage) if stage else None for name, stage in kept.items()}
+        allowed=(),
+        **{name: Stage(stage) if stage else None for name, stage in run.stage_moves.items()},
     )
 
 

@@ -28,7 +28,7 @@ from ticketgen.plugin import Exclusivity, Subject, Task
 from ticketgen.progress import Publisher
 from ticketgen.queue import RunQueue
 from ticketgen.registry import RegisteredTask, Registry
-from ticketgen.settling import announce, discard_results, move_stage, moves_to_store, stored_moves
+from ticketgen.settling import announce, discard_results, move_stage, moves_of, moves_to_store
 
 __all__ = [
     "MAX_RETRIES",
@@ -176,7 +176,7 @@ class UnitOfWork:
         if locked.state is RunState.RUNNING:
             await transitions.request_cancel(self.db, run_id)
         else:
-            await move_stage(self.db, locked, stored_moves(locked).on_cancel)
+            await move_stage(self.db, locked, moves_of(locked, task).on_cancel)
             await discard_results(self.db, locked, task)
             cancelled = await transitions.cancel_waiting_run(self.db, run_id)
             self._ended += [cancelled] if cancelled else []
