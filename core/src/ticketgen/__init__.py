@@ -8,10 +8,10 @@ A plugin is a package with one entry point; its module returns one value::
     def ticketgen_plugin() -> Plugin:
         return Plugin(name="acme", summary="Labels tickets.", tasks=(LABEL_TICKETS,))
 
-* `Plugin`, `Task`, `Schedule` and their parts say what the plugin contributes.
+* `Plugin`, `Task`, `Schedule`, `Migrations` and their parts say what the plugin contributes.
 * `TaskContext` is what a running handler gets; `in_thread` makes a handler of a plain function,
   which gets a `BlockingContext`; `StartContext` is what a start is validated with;
-  `Starter` what a service starts tasks through.
+  `Starter` what a service starts tasks through; `Host` what a plugin may use outside of both.
 * `Finding` and `Blocker` are what checks and gates answer; `Duration` and `Names` are types for
   the fields of a plugin's settings.
 * `hookimpl` marks a hook; the hooks are the methods of `ticketgen.plugin.Hooks`.
@@ -28,7 +28,10 @@ from ticketgen.blocking import BlockingContext, in_thread
 from ticketgen.context import (
     Blocker,
     Contributions,
+    Host,
+    Role,
     RunIdentity,
+    SettledRun,
     StartContext,
     StartedRun,
     Starter,
@@ -40,6 +43,7 @@ from ticketgen.plugin import (
     TICKETS_GROUP,
     Caller,
     Exclusivity,
+    Migrations,
     Misfire,
     NoRequest,
     Overlap,
@@ -63,14 +67,18 @@ __all__ = [
     "Duration",
     "Exclusivity",
     "Finding",
+    "Host",
+    "Migrations",
     "Misfire",
     "Names",
     "NoRequest",
     "Overlap",
     "Plugin",
     "RetryPolicy",
+    "Role",
     "RunIdentity",
     "Schedule",
+    "SettledRun",
     "Severity",
     "StageMoves",
     "StartContext",

@@ -75,7 +75,8 @@ class Problem:
     """One thing that is wrong with a plugin, where it showed, and what to do."""
 
     phase: str
-    """`find`, `import`, `hooks`, `register`, `contract`, `check`, `settings` or `combine`."""
+    """When the host loads: `find`, `import`, `hooks`, `register`, `contract`, `check`, `settings`,
+    `combine`. When a process starts: `schema`, `start`. While it runs: `hook`."""
     message: str
     remedy: str
     traceback: str | None = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -31,8 +32,12 @@ __all__ = [
     "Blocker",
     "Contributions",
     "HookAnswers",
+    "Host",
+    "HostWork",
     "ProgressPort",
+    "Role",
     "RunIdentity",
+    "SettledRun",
     "StartContext",
     "StartedRun",
     "Starter",
@@ -101,6 +106,52 @@ class Starter(Protocol):
         ...
 
 
+class HostWork(Starter, Protocol):
+    """One transaction of the host: what is started in it is delivered after its commit."""
+
+    @property
+    def db(self) -> AsyncSession:
+        """The transaction; whoever opened the unit of work commits it, nobody else."""
+        ...
+
+
+class Role(StrEnum):
+    """What kind of process a plugin is loaded in."""
+
+    API = "api"
+    WORKER = "worker"
+    COMMAND = "command"
+    """A command line that ends when its work is done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """What a plugin may use of its process outside of runs and requests."""
+
+    role: Role
+    settings: Any
+    """The plugin's own settings, an instance of `Plugin.settings`."""
+    contributions: Contributions
+    unit_of_work: Callable[[], AbstractAsyncContextManager[HostWork]]
+    """Opens a transaction, committed at the end of the block."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettledRun:
+    """What became of a run that has ended."""
+
+    id: UUID
+    task_type: str
+    session_id: UUID | None
+    status: str
+    """`completed`, `failed` or `cancelled`."""
+    result_summary: Mapping[str, Any] | None
+    """What its handler returned, if it completed."""
+    error: Mapping[str, Any] | None
+    """If it failed: `error_id`, `error_category`, `code`, `user_message`, `recovery_actions`."""
+    finished_at: datetime
+
+
 class ProgressPort(Protocol):
     """Takes the progress of one run to whoever watches it."""
 
@@ -161,9 +212,12 @@ class TaskContext:
         session_factory: SessionFactory,
         progress: ProgressPort,
         start: Callable[..., Awaitable[StartedRun]],
+        state: Any = None,
     ) -> None:
         self.run = run
         self.settings = settings
+        self.state = state
+        """What the plugin's `lifespan` has yielded in this process."""
         self.contributions = contributions
         self.hooks = hooks
         self._session_factory = session_factory

@@ -119,6 +119,8 @@ def _admitted(claim: FoundPlugin, settings: Settings) -> FoundPlugin:
         setting = "TICKETGEN_BLOCKED_PLUGINS names it"
     elif settings.allowed_plugins and claim.name not in settings.allowed_plugins:
         setting = "TICKETGEN_ALLOWED_PLUGINS does not name it"
+    elif settings.safe_mode and claim.name not in settings.required_plugins:
+        setting = "in safe mode (TICKETGEN_SAFE_MODE) only required plugins are loaded"
     else:
         problems = check_identity(claim.name)
         return claim.failed(*problems) if problems else claim

@@ -14,18 +14,29 @@ what others do, any of the hooks below it::
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import pluggy
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings
+from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ticketgen.context import Blocker, RunIdentity, StartContext, Starter, TaskContext
+from ticketgen.context import (
+    Blocker,
+    Host,
+    RunIdentity,
+    SettledRun,
+    StartContext,
+    Starter,
+    TaskContext,
+)
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.tickets import Ticket
 from ticketgen.errors import TicketgenError
@@ -37,6 +48,7 @@ __all__ = [
     "TICKETS_GROUP",
     "Caller",
     "Exclusivity",
+    "Migrations",
     "Misfire",
     "NoRequest",
     "Overlap",
@@ -199,6 +211,22 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Migrations:
+    """The tables a plugin brings, and how they came to be.
+
+    Every table's name is `{plugin}` or begins with `{plugin}_`. A foreign key to a table of the
+    host's has `ondelete="CASCADE"` or `"SET NULL"`: the host deletes its rows without asking.
+    """
+
+    versions: Path
+    """The directory with Alembic's revision files; it must be shipped in the wheel. There is
+    no `env.py`: the host runs them, each plugin's in one transaction, and keeps the revision in
+    a table of the plugin's own, `{plugin}_schema`."""
+    metadata: MetaData
+    """Of the plugin's tables, as the newest revision leaves them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plugin:
     """Everything one plugin contributes; checked as a whole, then frozen."""
 
@@ -211,6 +239,9 @@ class Plugin:
     schedules: tuple[Schedule, ...] = ()
     router: APIRouter | None = None
     """Mounted under `/api/{name}` behind the host's authentication."""
+    public_router: APIRouter | None = None
+    """Mounted under `/api/{name}` for everybody, without authentication: a webhook that checks a
+    signature itself. Listings say which routes are public."""
     service: Callable[[Starter], Any] | None = None
     """The enqueue side: a class built with a `Starter`, per unit of work."""
     settings: type[BaseSettings] | None = None
@@ -219,13 +250,18 @@ class Plugin:
     """Typed values for the rest: see `ticketgen.provides`."""
     errors: tuple[type[TicketgenError], ...] = ()
     """Its error classes, for the documentation; their codes begin with `{name}.`."""
+    migrations: Migrations | None = None
+    """Tables of its own."""
+    lifespan: Callable[[Host], AbstractAsyncContextManager[Any]] | None = None
+    """Opened when an API or worker process starts, closed when it stops, each within
+    `plugin_start_timeout`. What it yields is `TaskContext.state` and `ticketgen.api.deps.state`."""
 
 
 class Hooks:
     """The hooks a plugin module may implement; all but the first are `async def`.
 
-    The host awaits the implementations one by one, in the order of plugin names, each in a
-    savepoint and with a time limit of its own.
+    The host awaits the implementations one by one, in the order of plugin names, each with a
+    time limit of its own, and in a savepoint where there is a transaction.
     """
 
     @hookspec
@@ -249,5 +285,15 @@ class Hooks:
         """Say what is wrong with a ticket; asked for every ticket while it is validated.
 
         A check that raises becomes a warning that names it.
+        """
+        raise AssertionError("a specification is never called")
+
+    @hookspec
+    async def ticketgen_run_settled(self, host: Host, run: SettledRun) -> None:
+        """React to the ending of any run, whosever it is: a message to a chat, a follow-up run.
+
+        Called after the commit that settled it, in whichever process announces it, at least
+        once: again if that process died in between. What it raises is logged and changes
+        nothing. No transaction is open; `host.unit_of_work()` opens one.
         """
         raise AssertionError("a specification is never called")

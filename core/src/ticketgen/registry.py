@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -19,13 +19,15 @@ from ticketgen.discovery import (
     installed_entry_points,
     load_plugin,
 )
-from ticketgen.errors import ConfigurationError, NotFoundError
+from ticketgen.errors import AdminRequiredError, ConfigurationError, NotFoundError
 from ticketgen.hooks import HookCaller
 from ticketgen.plugin import Plugin, Schedule, Task
 from ticketgen.settings import Settings
+from ticketgen.standing import Standing
 
 __all__ = [
     "PluginFailureError",
+    "PluginUnavailableError",
     "RegisteredSchedule",
     "RegisteredTask",
     "Registry",
@@ -34,11 +36,20 @@ __all__ = [
 
 ContributionT = TypeVar("ContributionT")
 
+_BROKEN = frozenset({PluginStatus.FAILED, PluginStatus.INCOMPATIBLE})
+
 
 class PluginFailureError(ConfigurationError):
     """A plugin the host must not run without is broken."""
 
     code = "plugin_failure"
+
+
+class PluginUnavailableError(AdminRequiredError):
+    """The plugin is installed, and out of use because something is wrong with it."""
+
+    status = 503
+    code = "plugin_unavailable"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +72,37 @@ class RegisteredSchedule:
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """Read-only maps of everything the active plugins contribute."""
+    """Everything the installed plugins contribute; only what `standing` says changes."""
 
-    plugins: tuple[FoundPlugin, ...]
-    """All that are installed, by name, whatever became of them."""
+    loaded: tuple[FoundPlugin, ...]
+    """All that are installed, by name, as loading left them."""
     tasks: Mapping[str, RegisteredTask]
+    """Of every plugin that could be loaded, also of those that are out of use just now."""
     schedules: Mapping[str, RegisteredSchedule]
+    """The same for schedules."""
     settings: Mapping[str, BaseSettings]
     hooks: HookCaller
+    standing: Standing = field(default_factory=Standing)
+
+    @property
+    def plugins(self) -> tuple[FoundPlugin, ...]:
+        """All that are installed, by name, as they stand in this process now."""
+        return tuple(self._as_it_stands(found) for found in self.loaded)
 
     @property
     def active(self) -> tuple[Plugin, ...]:
         """The values of the plugins in use, by name."""
-        return tuple(found.plugin for found in self.plugins if found.plugin is not None)
+        return tuple(
+            found.plugin
+            for found in self.loaded
+            if found.plugin is not None and self.standing.problem_of(found.name) is None
+        )
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """The task types of the plugins in use."""
+        active = {plugin.name for plugin in self.active}
+        return tuple(name for name, task in self.tasks.items() if task.plugin.name in active)
 
     def provided(self, kind: type[ContributionT]) -> tuple[ContributionT, ...]:
         """Every contributed value of that type, in the order of plugin names."""
@@ -82,15 +111,37 @@ class Registry:
         )
 
     def version_of(self, plugin: str) -> str:
-        """The version of the distribution that brings an active plugin; empty if none does."""
-        return next((found.version for found in self.plugins if found.name == plugin), "")
+        """The version of the distribution that brings a loaded plugin; empty if none does."""
+        return next((found.version for found in self.loaded if found.name == plugin), "")
+
+    def problem_of(self, plugin: str) -> Problem | None:
+        """Why an installed plugin cannot be used now; None if it can, or is not installed."""
+        for found in self.plugins:
+            if found.name == plugin and found.status in _BROKEN:
+                return found.problems[0]
+        return None
+
+    def require(self, plugin: str) -> None:
+        """Refuse to work with a plugin that is out of use.
+
+        Raises:
+            PluginUnavailableError: it is installed and broken; the message says why.
+        """
+        problem = self.problem_of(plugin)
+        if problem is not None:
+            raise PluginUnavailableError(
+                f"The plugin {plugin!r} is out of use: {problem.message}",
+                recovery_actions=[problem.remedy, "See `ticketgen plugins doctor`."],
+            )
 
     def task(self, task_type: str) -> RegisteredTask:
         """The task of that name.
 
         Raises:
-            NotFoundError: no active plugin brings it.
+            PluginUnavailableError: the plugin that brings it is out of use.
+            NotFoundError: no installed plugin brings it.
         """
+        self.require(task_type.partition(".")[0])
         try:
             return self.tasks[task_type]
         except KeyError:
@@ -99,6 +150,12 @@ class Registry:
                 f"No installed plugin offers the task {task_type!r}.",
                 recovery_actions=[f"Known tasks: {known}.", "See `ticketgen plugins`."],
             ) from None
+
+    def _as_it_stands(self, found: FoundPlugin) -> FoundPlugin:
+        problem = self.standing.problem_of(found.name)
+        if problem is None:
+            return found
+        return replace(found, status=PluginStatus.FAILED, problems=(*found.problems, problem))
 
 
 def load_registry(settings: Settings, entries: Iterable[EntryPoint] | None = None) -> Registry:
@@ -188,7 +245,7 @@ def _insist(plugins: Iterable[FoundPlugin], settings: Settings) -> None:
     broken = [
         found
         for found in plugins
-        if found.status in {PluginStatus.FAILED, PluginStatus.INCOMPATIBLE}
+        if found.status in _BROKEN
         and (settings.strict_plugins or found.name in settings.required_plugins)
     ]
     if broken:
@@ -208,7 +265,7 @@ def _insist(plugins: Iterable[FoundPlugin], settings: Settings) -> None:
 def _frozen(plugins: tuple[FoundPlugin, ...], settings: Mapping[str, BaseSettings]) -> Registry:
     active = [found.plugin for found in plugins if found.plugin is not None]
     return Registry(
-        plugins=plugins,
+        loaded=plugins,
         tasks=MappingProxyType(
             {
                 task.name: RegisteredTask(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ticketgen.attached import attached_settings
+from ticketgen.context import Host, Role
 from ticketgen.database import SessionFactory, create_engine, create_session_factory
 from ticketgen.maintenance import Reconciler, repeating
 from ticketgen.progress import Publisher
@@ -35,12 +37,23 @@ class Runtime:
     redis: Redis
     """For progress and heartbeats; separate from the queue's connections."""
     publisher: Publisher
+    states: dict[str, Any] = field(default_factory=dict)
+    """What the plugins' lifespans have yielded in this process, by plugin."""
 
     async def close(self) -> None:
         """Close every connection."""
         await self.redis.aclose(close_connection_pool=True)
         await self.queue.close()
         await self.engine.dispose()
+
+    def host(self, plugin: str, role: Role) -> Host:
+        """What a plugin may use of this process outside of runs and requests."""
+        return Host(
+            role=role,
+            settings=self.registry.settings.get(plugin),
+            contributions=self.registry,
+            unit_of_work=self.unit_of_work,
+        )
 
     @property
     def settler(self) -> Settler:

@@ -143,6 +143,13 @@ class Settings(BaseSettings):
         description="Installed plugins whose failure stops the host.",
     )
     strict_plugins: bool = Field(default=False, description="Stop at the failure of any plugin.")
+    safe_mode: bool = Field(
+        default=False, description="Import the required plugins only, as `--safe` does."
+    )
+    plugin_start_timeout: Duration = Field(
+        default=timedelta(seconds=10),
+        description="Longest a plugin may take to start in a process, and to stop.",
+    )
 
     api_host: str = Field(default="127.0.0.1", description="Address the API binds to.")
     api_port: int = Field(default=8000, ge=0, le=65535, description="Port the API binds to.")

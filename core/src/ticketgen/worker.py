@@ -142,11 +142,12 @@ def narrowed(registry: Registry, plugins: Collection[str]) -> Registry:
             recovery_actions=[f"Active are: {', '.join(sorted(active))}."],
         )
     return Registry(
-        plugins=registry.plugins,
+        loaded=registry.loaded,
         tasks={n: t for n, t in registry.tasks.items() if t.plugin.name in plugins},
         schedules={n: s for n, s in registry.schedules.items() if s.plugin.name in plugins},
         settings=registry.settings,
         hooks=registry.hooks,
+        standing=registry.standing,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ticketgen.provides.adf_check import AdfCheck
+from ticketgen.provides.commands import Commands
 from ticketgen.provides.component import (
     Component,
     ComponentLink,
@@ -19,11 +21,14 @@ from ticketgen.provides.export_target import (
     SentTicket,
 )
 from ticketgen.provides.health_check import HealthCheck, HealthContext
+from ticketgen.provides.metric import Metric
 from ticketgen.provides.upload_inspector import Inspection, UploadInspector
 from ticketgen.provides.writer import SiteContext, Writer, WrittenText
 
 __all__ = [
+    "AdfCheck",
     "Column",
+    "Commands",
     "Component",
     "ComponentLink",
     "ComponentList",
@@ -36,6 +41,7 @@ __all__ = [
     "HealthContext",
     "Inspection",
     "Kind",
+    "Metric",
     "ParentLink",
     "Reference",
     "Sending",
