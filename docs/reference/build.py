@@ -1,6 +1,6 @@
 """Writes the reference pages beside it from the code, so that they cannot say anything else.
 
-    python docs/reference/build.py            writes settings.md, errors.md, tasks.md and api.md
+    python docs/reference/build.py            writes every page
     python docs/reference/build.py --check    writes nothing; ends with 1 if a page would change
 
 Only the four plugins of this repository are described, whatever else is installed, and the
@@ -18,6 +18,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from contract import (
+    contract_page,
+    domain_page,
+    hooks_page,
+    provides_page,
+    routes_page,
+    testing_page,
+)
 from fastapi import FastAPI
 from fastapi.routing import APIWebSocketRoute
 from pydantic import AliasChoices, BaseModel
@@ -55,6 +63,12 @@ def pages() -> dict[str, str]:
         "errors.md": _errors_page(),
         "tasks.md": _tasks_page(registry),
         "api.md": _api_page(app, registry),
+        "contract.md": _described(contract_page()),
+        "hooks.md": _described(hooks_page()),
+        "provides.md": _described(provides_page()),
+        "domain.md": _described(domain_page()),
+        "routes.md": _described(routes_page()),
+        "testing.md": _described(testing_page()),
     }
 
 
@@ -87,6 +101,11 @@ def _settings() -> Settings:
         required_plugins=PLUGINS,
         strict_plugins=True,
     )
+
+
+def _described(page: tuple[str, str, list[str]]) -> str:
+    title, lead, parts = page
+    return _page(title, lead, *parts)
 
 
 def _page(title: str, lead: str, *parts: str) -> str:
