@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 MEMBERS := core plugins/processing plugins/adf_validation plugins/export plugins/cleanup
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format types contracts check docs
+.PHONY: help install demo test test-fast lint format types contracts check docs bench chaos
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,5 +40,11 @@ contracts: ## Check who may import whom
 
 docs: ## Write the reference pages anew from the code
 	$(BIN)/python docs/reference/build.py
+
+bench: ## Measure what a start costs, with 0, 4 and 54 plugins
+	$(BIN)/python -m benchmarks.startup
+
+chaos: ## Break everything around the host for minutes, and count what is lost
+	$(BIN)/python -m benchmarks.chaos --seed 1
 
 check: test lint types contracts ## What CI runs, in the same order

@@ -25,7 +25,7 @@ def delivery_of(task_type: str = "lab") -> Delivery:
 
 def built(redis_url: str, job: WorkerCoroutine, **options: Any) -> Worker:
     defaults: dict[str, Any] = {
-        "served": {"lab"},
+        "served": lambda: {"lab", "tick"},
         "handle_signals": False,
         "poll_delay": 0.02,
         "keep_result": 0,
@@ -54,7 +54,7 @@ async def working(worker: Worker) -> AsyncIterator[Worker]:
         await worker.close()
 
 
-async def until(reached: Callable[[], object], *, within: float = 15) -> None:
+async def until(reached: Callable[[], object], *, within: float = 60) -> None:
     deadline = asyncio.get_running_loop().time() + within
     while not reached():
         assert asyncio.get_running_loop().time() < deadline, "too late"

@@ -14,11 +14,14 @@ from tests.core import lab
 from ticketgen import TaskContext
 from ticketgen.context import RunIdentity
 from ticketgen.domain import effects
-from ticketgen.domain.effects import Effect, EffectName
+from ticketgen.domain.effects import Effect, EffectName, EffectState
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.runtime import Runtime
 
-TIMEOUT = timedelta(seconds=0.6)
+TIMEOUT = timedelta(minutes=5)
+"""No machine is so slow that a call is stopped by it."""
+BRIEF = timedelta(seconds=1)
+"""For calls that are to be too late."""
 MARGIN = timedelta(seconds=0.05)
 
 
@@ -111,7 +114,11 @@ async def ledger(runtime: Runtime, key: str = "one") -> Effect | None:
 
 
 async def intended(
-    runtime: Runtime, key: str = "one", *, over: bool = True, session_id: UUID | None = None
+    runtime: Runtime,
+    key: str = "one",
+    *,
+    over_in: timedelta = timedelta(seconds=-1),
+    session_id: UUID | None = None,
 ) -> None:
     """What a dead attempt leaves: an intention, and nobody who knows what came of it."""
     run = await lab.start(runtime)
@@ -119,10 +126,18 @@ async def intended(
         await effects.begin_effect(
             db, name_of(key), session_id=session_id, run_id=run.id, attempt=1, lasts=TIMEOUT
         )
-        if over:
-            await db.execute(
-                update(Effect)
-                .where(Effect.key == key)
-                .values(over_at=func.clock_timestamp() - timedelta(seconds=1))
-            )
+        await db.commit()
+    await over(runtime, key, within=over_in)
+
+
+async def over(
+    runtime: Runtime, key: str = "one", *, within: timedelta = timedelta(seconds=-1)
+) -> None:
+    """As if the time in which a call may still do something had passed, or will so soon."""
+    async with runtime.session_factory() as db:
+        await db.execute(
+            update(Effect)
+            .where(Effect.key == key, Effect.state == EffectState.INTENDED)
+            .values(over_at=func.clock_timestamp() + within)
+        )
         await db.commit()

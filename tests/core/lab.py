@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from pydantic import BaseModel
 from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
@@ -34,6 +35,9 @@ from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
 from ticketgen.testing import registry_of
+
+PATIENCE = 60.0
+"""Seconds after which a test that hangs fails; no test that passes comes near, on any machine."""
 
 
 class Note(BaseModel):
@@ -63,6 +67,26 @@ def raising(*errors: BaseException) -> Handler:
     return handler
 
 
+class LookClock:
+    """The time by which a reconciler judges whether it has looked regularly; stands still."""
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+    def pass_(self, duration: timedelta) -> None:
+        self._now += duration
+
+    async def __call__(self, db: object) -> datetime:
+        return self._now
+
+
+def clock_of_looks(monkeypatch: pytest.MonkeyPatch) -> LookClock:
+    """Let a reconciler take the time of its looks from this clock."""
+    clock = LookClock()
+    monkeypatch.setattr("ticketgen.maintenance.database_time", clock)
+    return clock
+
+
 class Gate:
     """A handler that says when it has begun, and waits until it may go on, or has to stop."""
 
@@ -83,7 +107,7 @@ class Gate:
         return {"attempt": ctx.run.attempt}
 
 
-async def until(happened: Callable[[], Awaitable[object]], *, within: float = 10) -> None:
+async def until(happened: Callable[[], Awaitable[object]], *, within: float = PATIENCE) -> None:
     """Ask again and again until the answer is true; fails after so many seconds."""
     async with asyncio.timeout(within):
         while not await happened():  # noqa: ASYNC110 - a row tells nobody of its change

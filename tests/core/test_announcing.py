@@ -109,11 +109,11 @@ async def test_an_ending_with_redis_away_is_published_when_redis_is_back(
     async with lab.open_lab(settings, lab.task(handler=gate.handler)) as runtime:
         run = await lab.start(runtime)
         work = asyncio.create_task(lab.runner_of(runtime).run(run.id))
-        await asyncio.wait_for(gate.begun.wait(), 10)
+        await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
         await asyncio.to_thread(servers.kill_redis)
         try:
             gate.go_on.set()
-            await asyncio.wait_for(work, 20)
+            await asyncio.wait_for(work, lab.PATIENCE)
             settled = await lab.run_of(runtime, run.id)
         finally:
             await asyncio.to_thread(servers.start_redis)

@@ -75,7 +75,7 @@ async def test_two_workers_that_serve_different_types_leave_each_other_s_jobs(
     others = Worker(
         [func(other.job, name="other_job", keep_result=0)],
         redis_pool=connect_arq(Settings(redis_url=redis_url)),
-        served={"other"},
+        served=lambda: {"other"},
         handle_signals=False,
         job_deserializer=deserialize_job,
     )
@@ -200,7 +200,7 @@ async def test_a_worker_that_holds_back_takes_ticks_but_no_runs(
     worker = arq_lab.built(
         redis_url,
         record.job,
-        served={"lab", "tick"},
+        served=lambda: {"lab", "tick"},
         cron_jobs=[ticks.cron_job],
         may_take=lambda: limit[0],
     )

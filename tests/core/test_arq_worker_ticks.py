@@ -34,17 +34,19 @@ async def test_a_job_that_asks_for_a_pause_gets_it_whatever_the_worker_s_clock_s
 
     monkeypatch.setattr("arq.worker.timestamp_ms", skewed_ms)
     monkeypatch.setattr(arq_worker, "timestamp_ms", skewed_ms)
-    record = arq_lab.Record(Retry(defer=timedelta(milliseconds=500)))
     await runs.push(arq_lab.delivery_of())
     times: list[float] = []
 
-    async with arq_lab.working(arq_lab.built(redis_url, record.job)) as worker:
-        await arq_lab.until(lambda: record.run_ids)
+    async def job(ctx: dict[str, Any], run_id: str) -> None:
         times.append(time.monotonic())
-        await arq_lab.until(lambda: worker.jobs_complete)
-        times.append(time.monotonic())
+        if len(times) == 1:
+            raise Retry(defer=timedelta(milliseconds=500))
 
-    assert 0.4 < times[1] - times[0] < 3
+    async with arq_lab.working(arq_lab.built(redis_url, job)) as worker:
+        await arq_lab.until(lambda: worker.jobs_complete)
+
+    # By the worker's own clock it would come at once, or hours after anybody waits here.
+    assert times[1] - times[0] > 0.4
 
 
 @pytest.mark.parametrize("off_by", [-3600, 3600])
@@ -66,16 +68,18 @@ async def test_a_tick_comes_by_the_server_s_clock_and_once_over_two_workers(
         return
 
     async with (
-        arq_lab.working(arq_lab.built(redis_url, job, served={"tick"}, cron_jobs=[first.cron_job])),
         arq_lab.working(
-            arq_lab.built(redis_url, job, served={"tick"}, cron_jobs=[second.cron_job])
+            arq_lab.built(redis_url, job, served=lambda: {"tick"}, cron_jobs=[first.cron_job])
+        ),
+        arq_lab.working(
+            arq_lab.built(redis_url, job, served=lambda: {"tick"}, cron_jobs=[second.cron_job])
         ),
     ):
         await arq_lab.until(lambda: len(first.job_ids + second.job_ids) >= 3)
 
     times = sorted(first.times + second.times)
     assert len(set(times)) == len(times)
-    assert abs(datetime.now(UTC) - times[-1]) < timedelta(seconds=5)
+    assert abs(datetime.now(UTC) - times[-1]) < timedelta(minutes=5)
 
 
 async def test_a_tick_that_redis_did_not_take_comes_when_it_does(
@@ -83,7 +87,7 @@ async def test_a_tick_that_redis_did_not_take_comes_when_it_does(
 ) -> None:
     ticks = arq_lab.Ticks()
     worker = arq_lab.built(
-        redis_url, arq_lab.Record().job, served={"tick"}, cron_jobs=[ticks.cron_job]
+        redis_url, arq_lab.Record().job, served=lambda: {"tick"}, cron_jobs=[ticks.cron_job]
     )
     real = worker._jobs.write
     refused: list[str] = []

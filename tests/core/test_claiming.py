@@ -150,15 +150,15 @@ async def test_workers_that_claim_at_the_same_time_never_get_the_same_job(
 async def test_the_job_of_a_dead_worker_comes_back_when_its_claim_expires(
     redis: ArqRedis, runs: RunQueue
 ) -> None:
-    [delivery] = _deliveries()
-    await runs.push(delivery)
-    await _taken(_claims(redis, timeout=timedelta(milliseconds=200)))
+    alive, dead = _deliveries(2)
+    await runs.push(alive)
+    await _taken(_claims(redis, timeout=timedelta(hours=1)))
+    await runs.push(dead)
+    await _taken(_claims(redis, timeout=timedelta(milliseconds=20)))
 
-    early = await _taken(_claims(redis))
-    await asyncio.sleep(0.3)
-    late = await _taken(_claims(redis))
+    await asyncio.sleep(0.1)
 
-    assert (early, late) == ([], [delivery.job_id])
+    assert await _taken(_claims(redis), 2) == [dead.job_id]
 
 
 async def test_a_job_that_is_given_back_has_its_old_place(redis: ArqRedis, runs: RunQueue) -> None:
@@ -178,14 +178,14 @@ async def test_a_job_that_is_given_back_for_later_is_taken_later(
     redis: ArqRedis, runs: RunQueue
 ) -> None:
     claims = _claims(redis)
-    await runs.push(*_deliveries())
-    [job] = await claims.claim(1, served=_LAB)
+    await runs.push(*_deliveries(2))
+    soon, much_later = await claims.claim(2, served=_LAB)
 
-    await claims.give_back(job, after=timedelta(milliseconds=300))
+    await claims.give_back(much_later, after=timedelta(hours=1))
+    await claims.give_back(soon, after=timedelta(milliseconds=20))
 
-    early = await _taken(claims)
-    await asyncio.sleep(0.4)
-    assert (early, await _taken(claims)) == ([], [job.job_id])
+    await asyncio.sleep(0.1)
+    assert await _taken(claims, 2) == [soon.job_id]
 
 
 async def test_giving_back_does_not_bring_back_what_was_removed(

@@ -27,6 +27,7 @@ from ticketgen import TaskContext as Context
 from ticketgen.conformance import RESERVED_NAMES, RESERVED_VERBS, check_identity, check_plugin
 from ticketgen.domain.sessions import Stage
 from ticketgen.errors import ConflictError
+from ticketgen.provides import Writer
 
 
 class Payload(BaseModel):
@@ -115,7 +116,7 @@ def test_a_full_plugin_that_keeps_the_contract_has_no_problem() -> None:
         router=router,
         service=object,
         settings=AcmeSettings,
-        provides=(Anything(),),
+        provides=(Writer(name="acme", summary="Writes.", write=_handle),),
         errors=(AcmeError,),
     )
 

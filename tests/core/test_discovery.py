@@ -243,14 +243,34 @@ def test_two_distributions_that_claim_one_name_are_both_refused_and_named(
     assert_host_stays_up()
 
 
-def test_a_stranger_cannot_take_the_place_of_a_built_in(install_plugin: Install) -> None:
-    install_plugin("export", plugin_source("export"), distribution="acme-export")
+def test_a_stranger_cannot_take_the_place_of_a_built_in_nor_stop_the_host(
+    install_plugin: Install,
+) -> None:
+    install_plugin("export", "raise AssertionError('imported')", distribution="acme-export")
 
-    claims = find_plugins(installed_entry_points(), Settings())
+    registry = load_registry(Settings())
 
-    refused = [claim for claim in claims if claim.name == "export"]
-    assert [claim.status for claim in refused] == [PluginStatus.FAILED] * 2
-    assert "ticketgen-export" in refused[0].problems[0].message
+    mine, theirs = (plugin for plugin in registry.plugins if plugin.name == "export")
+    assert (mine.distribution, mine.status) == ("acme-export", PluginStatus.FAILED)
+    assert "acme-export and ticketgen-export" in mine.problems[0].message
+    assert theirs.status is PluginStatus.ACTIVE
+    assert registry.problem_of("export") is None
+    assert registry.version_of("export") == theirs.version
+
+
+def test_of_two_that_claim_one_name_none_fails_where_the_name_is_shut_out(
+    install_plugin: Install,
+) -> None:
+    install_plugin("acme", "raise AssertionError('imported')", distribution="acme-one")
+    install_plugin("acme", "raise AssertionError('imported')", distribution="acme-two")
+
+    both = [
+        plugin
+        for plugin in load_registry(Settings(safe_mode=True)).plugins
+        if plugin.name == "acme"
+    ]
+
+    assert [plugin.status for plugin in both] == [PluginStatus.DISABLED] * 2
 
 
 @pytest.mark.parametrize(

@@ -142,11 +142,11 @@ async def test_nobody_looks_before_the_call_must_be_over(
     runtime: Runtime, there: Elsewhere
 ) -> None:
     began = time.monotonic()
-    await intended(runtime, over=False)
+    await intended(runtime, over_in=elsewhere.BRIEF)
 
     await do(await new_attempt(runtime), there)
 
-    assert time.monotonic() - began >= elsewhere.TIMEOUT.total_seconds()
+    assert time.monotonic() - began >= elsewhere.BRIEF.total_seconds()
     assert there.looked_up == 1
 
 
@@ -232,6 +232,7 @@ async def test_after_any_other_error_the_outcome_is_looked_up(
     with pytest.raises(type(error)):
         await do(ctx, there, refused=(RateLimitedError,))
     left_behind = await _state(runtime)
+    await elsewhere.over(runtime)
     result = await do(await new_attempt(runtime), there)
 
     assert left_behind is EffectState.INTENDED
@@ -242,10 +243,10 @@ async def test_a_call_that_is_too_slow_is_stopped_and_counts_as_unknown(
     runtime: Runtime, there: Elsewhere
 ) -> None:
     ctx = await new_attempt(runtime)
-    there.after = lambda: asyncio.sleep(30)
+    there.after = lambda: asyncio.sleep(1_000)
 
     with pytest.raises(EffectUnsettledError, match="in time"):
-        await do(ctx, there, refused=(Exception,))
+        await do(ctx, there, refused=(Exception,), timeout=elsewhere.BRIEF)
     result = await do(ctx, there)
 
     assert (result, there.created) == ({"number": 1}, ["one"])
@@ -258,13 +259,13 @@ async def test_a_call_that_ends_well_in_spite_of_being_stopped_is_recorded(
 
     async def deaf() -> None:
         try:
-            await asyncio.sleep(30)
+            await asyncio.sleep(1_000)
         except asyncio.CancelledError:
             return
 
     there.after = deaf
 
-    assert await do(ctx, there) == {"number": 1}
+    assert await do(ctx, there, timeout=elsewhere.BRIEF) == {"number": 1}
     assert await _state(runtime) is EffectState.DONE
 
 

@@ -47,7 +47,7 @@ async def test_a_person_sees_what_is_done_under_way_and_unknown(
 ) -> None:
     await do(await new_attempt(runtime), Elsewhere(), "first")
     await intended(runtime, "second")
-    await intended(runtime, "third", over=False)
+    await intended(runtime, "third", over_in=elsewhere.TIMEOUT)
 
     everything = await effects("list")
     unknown = await effects("list", "--unknown")
@@ -120,10 +120,9 @@ async def test_a_wrong_record_is_replaced_only_if_that_is_meant(
 
 
 async def test_what_may_still_be_under_way_cannot_be_settled_by_hand(
-    runtime: Runtime, effects: Command, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, effects: Command
 ) -> None:
-    monkeypatch.setattr(elsewhere, "TIMEOUT", 400 * elsewhere.TIMEOUT)
-    await intended(runtime, over=False)
+    await intended(runtime, over_in=elsewhere.TIMEOUT)
 
     answers = [
         await effects("settle", "lab", "create", "one", *answer)

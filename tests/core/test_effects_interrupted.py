@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +23,6 @@ from ticketgen.settings import Settings
 pytestmark = pytest.mark.services
 
 AT_ONCE = 6
-BRIEF = timedelta(seconds=0.3)
 MOST_POINTS = 300
 
 
@@ -117,11 +115,13 @@ async def runtime(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncI
         yield opened
 
 
-async def _try_again(ctx: TaskContext, there: Elsewhere, key: str, *, find: bool) -> str:
+async def _try_again(runtime: Runtime, there: Elsewhere, key: str, *, find: bool) -> str:
     """What a later, undisturbed attempt comes to."""
+    ctx = await new_attempt(runtime)
     for _ in range(5):
+        await elsewhere.over(runtime, key)
         try:
-            await do(ctx, there, key, find=find, timeout=BRIEF)
+            await do(ctx, there, key, find=find)
         except TemporaryError:
             continue
         except OutcomeUnknownError:
@@ -132,7 +132,7 @@ async def _try_again(ctx: TaskContext, there: Elsewhere, key: str, *, find: bool
 
 async def _check(runtime: Runtime, there: Elsewhere, key: str, *, find: bool) -> str:
     """Go on after whatever happened, and see that there is one thing, or a question."""
-    outcome = await _try_again(await new_attempt(runtime), there, key, find=find)
+    outcome = await _try_again(runtime, there, key, find=find)
     created = there.created.count(key)
     known = await elsewhere.ledger(runtime, key)
     assert known is not None
@@ -168,7 +168,7 @@ async def test_an_effect_broken_off_at_any_wait_is_done_once_or_asked_about(
                 await elsewhere.intended(runtime, key)
             ctx = await new_attempt(runtime)
             watch = Watch(at=point, strike=strike)
-            await broken_off(do(ctx, there, key, find=find, timeout=BRIEF), watch)
+            await broken_off(do(ctx, there, key, find=find), watch)
             outcomes[point] = await _check(runtime, there, key, find=find)
             return watch.has_struck
 
@@ -250,7 +250,7 @@ async def test_an_effect_that_fails_at_any_place_is_done_once_or_asked_about(
             ctx = await new_attempt(runtime)
             patched.setattr(ctx, "transaction", failing.transaction(ctx))
             with suppress(ConnectionResetError, OutcomeUnknownError, TemporaryError):
-                await do(ctx, there, key, find=find, timeout=BRIEF)
+                await do(ctx, there, key, find=find)
         await _check(runtime, there, key, find=find)
         places.update(failing.places)
         if len(failing.places) < point:

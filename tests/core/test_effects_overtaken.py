@@ -7,7 +7,6 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -55,7 +54,7 @@ async def test_a_cancellation_waits_for_the_call_and_its_record(
         await answered.wait()
 
     there.after = answer
-    doing = asyncio.create_task(do(ctx, there, timeout=timedelta(seconds=20)))
+    doing = asyncio.create_task(do(ctx, there))
     await called.wait()
 
     for _ in range(3):
@@ -83,7 +82,7 @@ async def test_a_time_limit_around_the_effect_still_fires_as_one(
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(None) as limit:
-            await do(ctx, there, timeout=timedelta(seconds=20))
+            await do(ctx, there)
 
     assert await _state(runtime) is EffectState.DONE
 
@@ -119,7 +118,7 @@ async def test_a_cancellation_ends_a_wait_and_a_look_at_once(
 
     async def find() -> None:
         looking.set()
-        await asyncio.sleep(30)
+        await asyncio.sleep(1_000)
 
     doing = asyncio.create_task(
         ctx.effect("create", "one", lambda: there.create("one"), look_up=find)
@@ -128,7 +127,7 @@ async def test_a_cancellation_ends_a_wait_and_a_look_at_once(
     doing.cancel()
 
     with pytest.raises(asyncio.CancelledError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(lab.PATIENCE):
             await doing
     assert there.created == []
 
@@ -145,7 +144,7 @@ async def test_what_an_overtaken_attempt_did_is_recorded_all_the_same(
         await answered.wait()
 
     there.after = answer
-    first = asyncio.create_task(do(ctx, there, timeout=timedelta(seconds=20)))
+    first = asyncio.create_task(do(ctx, there))
     await called.wait()
     second = asyncio.create_task(do(await new_attempt(runtime, run), there))
     await asyncio.sleep(0.05)
@@ -181,12 +180,12 @@ async def test_a_process_that_stood_still_after_its_intention_does_not_call(
     async def standing_still() -> AsyncIterator[AsyncSession]:
         async with transaction() as db:
             yield db
-        time.sleep(2 * elsewhere.TIMEOUT.total_seconds())  # noqa: ASYNC251 - all of it stands
+        time.sleep(1.5 * elsewhere.BRIEF.total_seconds())  # noqa: ASYNC251 - all of it stands
 
     monkeypatch.setattr(ctx, "transaction", standing_still)
 
     with pytest.raises(EffectUnsettledError, match="no time left"):
-        await do(ctx, there)
+        await do(ctx, there, timeout=elsewhere.BRIEF)
 
     assert there.created == []
     assert await ledger(runtime) is None
@@ -202,7 +201,7 @@ async def test_a_call_that_stood_still_beyond_its_time_takes_not_one_step_more(
 
     def stand_still() -> None:
         arrives.send(b"x")
-        time.sleep(2 * elsewhere.TIMEOUT.total_seconds())
+        time.sleep(1.5 * elsewhere.BRIEF.total_seconds())
 
     async def connect() -> None:
         loop.call_soon(stand_still)
@@ -210,7 +209,7 @@ async def test_a_call_that_stood_still_beyond_its_time_takes_not_one_step_more(
 
     there.before = connect
     with ready, arrives, pytest.raises(EffectUnsettledError, match="not answered in time"):
-        await do(ctx, there)
+        await do(ctx, there, timeout=elsewhere.BRIEF)
 
     assert there.created == []
     assert await _state(runtime) is EffectState.INTENDED
@@ -249,12 +248,10 @@ async def test_a_call_that_cannot_be_stopped_replaces_nothing_once_it_was_taken_
         await answered.wait()
 
     there.before = ignore_everybody
-    first = asyncio.create_task(do(await new_attempt(runtime), there))
+    first = asyncio.create_task(do(await new_attempt(runtime), there, timeout=elsewhere.BRIEF))
     await begun.wait()
     there.before = answer
-    second = asyncio.create_task(
-        do(await new_attempt(runtime), there, timeout=timedelta(seconds=20))
-    )
+    second = asyncio.create_task(do(await new_attempt(runtime), there))
     await taken.wait()
     ended.set()
     late = (await asyncio.gather(first, return_exceptions=True))[0]

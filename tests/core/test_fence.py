@@ -46,11 +46,11 @@ async def _overtaken(settings: Settings) -> AsyncIterator[_Overtaken]:
         session_id = await lab.new_session(runtime)
         run = await lab.start(runtime, session_id=session_id)
         first = asyncio.create_task(lab.runner_of(runtime).run(run.id))
-        await asyncio.wait_for(dead.begun.wait(), 10)
+        await asyncio.wait_for(dead.begun.wait(), lab.PATIENCE)
         await lab.expire_lease(runtime, run.id)
         await lab.reconciler_of(runtime).reconcile()
         second = asyncio.create_task(lab.runner_of(runtime).run(run.id))
-        await asyncio.wait_for(alive.begun.wait(), 10)
+        await asyncio.wait_for(alive.begun.wait(), lab.PATIENCE)
         try:
             yield _Overtaken(
                 runtime=runtime,
@@ -68,13 +68,14 @@ async def _overtaken(settings: Settings) -> AsyncIterator[_Overtaken]:
 
 async def test_a_late_message_of_a_dead_attempt_is_dropped(settings: Settings) -> None:
     async with _overtaken(settings) as case:
+        channel = f"progress:{case.run.session_id}:lab"
         await case.alive.progress(20, "second")
-        await asyncio.sleep(0.2)
+        await lab.until(lambda: lab.messages_of(case.runtime, channel))
 
         await case.dead.progress(90, "first")
         await asyncio.sleep(0.2)
 
-        messages = await lab.messages_of(case.runtime, f"progress:{case.run.session_id}:lab")
+        messages = await lab.messages_of(case.runtime, channel)
         stored = await lab.run_of(case.runtime, case.run.id)
         assert [(m.attempt, m.current_stage) for m in messages] == [(2, "second")]
         assert stored.progress["stage"] == "second"

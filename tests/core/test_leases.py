@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -24,6 +24,7 @@ from ticketgen.domain.task_runs import RunState
 from ticketgen.domain.workers import WorkerProcess
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.leases import LeaseKeeper, WorkerIdentity
+from ticketgen.offering import Offer
 from ticketgen.pulse import Pulse
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime, open_runtime
@@ -34,37 +35,41 @@ pytestmark = pytest.mark.services
 
 
 @pytest.fixture
-def hasty(settings: Settings) -> Settings:
-    """Settings of a host whose leases run out after a second."""
+def brisk(settings: Settings) -> Settings:
+    """Settings of a host that renews often; no machine is so slow that a lease runs out."""
     return settings.model_copy(
         update={
-            "lease": timedelta(seconds=1.2),
-            "lease_renewal": timedelta(seconds=0.3),
-            "lease_patience": timedelta(seconds=0.9),
+            "lease": timedelta(minutes=10),
+            "lease_renewal": timedelta(seconds=0.2),
+            "lease_patience": timedelta(minutes=5),
             "cancel_interval": timedelta(seconds=0.1),
             "heartbeat_interval": timedelta(seconds=0.5),
-            "heartbeat_expiry": timedelta(seconds=2),
+            "heartbeat_expiry": timedelta(minutes=5),
         }
     )
 
 
-def _identity(worker_id: UUID) -> WorkerIdentity:
-    return WorkerIdentity(id=worker_id, task_types=("lab",), plugins={"lab": "7"}, max_jobs=2)
+_OFFER = Offer(task_types=("lab",), plugins={"lab": "7"}, failed={})
+
+
+def _keeper(runtime: Runtime, runner: Runner, exits: list[int], **more: Any) -> LeaseKeeper:
+    """What would end the process is written to `exits`."""
+    return LeaseKeeper(
+        settings=runtime.settings,
+        worker=WorkerIdentity(id=runner.worker_id, max_jobs=2),
+        offer=lambda: _OFFER,
+        hands=runner.hands,
+        settler=runtime.settler,
+        exit_process=exits.append,
+        **more,
+    )
 
 
 @asynccontextmanager
 async def _worker(runtime: Runtime, exits: list[int] | None = None) -> AsyncIterator[Runner]:
-    """A worker process in small; what would end it is written to `exits`."""
-    codes = [] if exits is None else exits
+    """A worker process in small."""
     runner = Runner(runtime, worker_id=uuid7(), worker="lab:1")
-    keeper = LeaseKeeper(
-        settings=runtime.settings,
-        worker=_identity(runner.worker_id),
-        hands=runner.hands,
-        settler=runtime.settler,
-        exit_process=codes.append,
-    )
-    async with keeper.running():
+    async with _keeper(runtime, runner, [] if exits is None else exits).running():
         yield runner
 
 
@@ -73,83 +78,88 @@ async def _expiry(runtime: Runtime, run_id: UUID) -> datetime:
     return attempt.lease_expires_at
 
 
-async def _reconcile_elsewhere(runtime: Runtime) -> None:
+async def _renewed(runtime: Runtime, run_id: UUID) -> None:
+    """Wait until the lease lasts longer than it does now."""
+    first = await _expiry(runtime, run_id)
+
+    async def longer() -> bool:
+        return await _expiry(runtime, run_id) > first
+
+    await lab.until(longer)
+
+
+async def _renewed_and_reconciled_elsewhere(
+    runtime: Runtime, run_id: UUID, logs: list[MutableMapping[str, Any]]
+) -> None:
+    async def named() -> bool:
+        return any("in block" in entry.get("stack", "") for entry in logs)
+
     async with open_runtime(runtime.settings, registry=runtime.registry) as elsewhere:
+        await lab.until(named)
+        await _renewed(elsewhere, run_id)
         await lab.reconciler_of(elsewhere).reconcile()
 
 
-async def test_a_lease_is_renewed_beside_the_handler(hasty: Settings) -> None:
+async def test_a_lease_is_renewed_beside_the_handler(brisk: Settings) -> None:
     gate = lab.Gate()
-    async with lab.open_lab(hasty, lab.task(handler=gate.handler)) as runtime:
+    async with lab.open_lab(brisk, lab.task(handler=gate.handler)) as runtime:
         run = await lab.start(runtime)
         async with _worker(runtime) as runner:
             work = asyncio.create_task(runner.run(run.id))
-            await asyncio.wait_for(gate.begun.wait(), 10)
-            first = await _expiry(runtime, run.id)
+            await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
 
-            await asyncio.sleep(1.6)
+            await _renewed(runtime, run.id)
             await lab.reconciler_of(runtime).reconcile()
-            later = await _expiry(runtime, run.id)
             gate.go_on.set()
             await work
 
         settled = await lab.run_of(runtime, run.id)
-        assert later - first > timedelta(seconds=1)
         assert (settled.state, settled.attempt, settled.rescues) == (RunState.COMPLETED, 1, 0)
 
 
 async def test_a_handler_that_blocks_the_event_loop_keeps_its_lease_but_is_named(
-    hasty: Settings, monkeypatch: pytest.MonkeyPatch
+    brisk: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ticketgen.leases._LAG_SECONDS", 0.5)
-    # Long enough that a renewal is not late only because the machine is busy.
-    patient = hasty.model_copy(
-        update={
-            "lease": timedelta(seconds=3),
-            "lease_renewal": timedelta(seconds=0.6),
-            "lease_patience": timedelta(seconds=2.6),
-        }
-    )
-
-    def reconcile() -> None:
-        time.sleep(3.5)
-        asyncio.run(_reconcile_elsewhere(runtime))
+    logs: list[MutableMapping[str, Any]] = []
 
     async def block(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
-        thread = threading.Thread(target=reconcile)
+        elsewhere = _renewed_and_reconciled_elsewhere(runtime, ctx.run.id, logs)
+        thread = threading.Thread(target=asyncio.run, args=(elsewhere,))
         thread.start()
         thread.join()  # the loop takes no turn until somebody else has reconciled
         return {}
 
-    async with lab.open_lab(patient, lab.task(handler=block)) as runtime:
+    async with lab.open_lab(brisk, lab.task(handler=block)) as runtime:
         run = await lab.start(runtime)
-        with structlog.testing.capture_logs() as logs:
+        with structlog.testing.capture_logs() as captured:
+            logs = captured
             async with _worker(runtime) as runner:
                 await runner.run(run.id)
 
         settled = await lab.run_of(runtime, run.id)
         assert (settled.state, settled.attempt, settled.rescues) == (RunState.COMPLETED, 1, 0)
-        [blocked] = [entry for entry in logs if entry["event"] == "event_loop_blocked"]
-        assert "in block" in blocked["stack"]
+        [blocked] = [entry for entry in logs if "in block" in entry.get("stack", "")]
+        assert blocked["event"] == "event_loop_blocked"
         assert blocked["lag"] >= 0.5
 
 
 async def test_a_worker_whose_run_was_taken_away_stops_its_handler_and_writes_nothing_more(
-    hasty: Settings,
+    brisk: Settings,
 ) -> None:
     gate = lab.Gate()
-    async with lab.open_lab(hasty, lab.task(handler=gate.handler)) as runtime:
+    async with lab.open_lab(brisk, lab.task(handler=gate.handler)) as runtime:
         run = await lab.start(runtime)
         async with _worker(runtime) as runner:
             work = asyncio.create_task(runner.run(run.id))
-            await asyncio.wait_for(gate.begun.wait(), 10)
+            await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
 
             async def taken_away() -> object:
                 await lab.expire_lease(runtime, run.id)
                 return await runtime.settler.rescue(run.id, 1)
 
             await lab.until(taken_away)
-            await asyncio.wait_for(work, 5)
+            await asyncio.wait_for(work, lab.PATIENCE)
 
         left = await lab.run_of(runtime, run.id)
         [attempt] = await lab.attempts_of(runtime, run.id)
@@ -161,21 +171,24 @@ async def test_a_worker_whose_run_was_taken_away_stops_its_handler_and_writes_no
 
 
 async def test_a_worker_that_cannot_renew_stops_its_handler_and_the_run_goes_on_elsewhere(
-    hasty: Settings, servers: EmbeddedServers
+    brisk: Settings, servers: EmbeddedServers
 ) -> None:
     gate = lab.Gate()
-    async with lab.open_lab(hasty, lab.task(handler=gate.handler)) as runtime:
+    async with lab.open_lab(brisk, lab.task(handler=gate.handler)) as runtime:
         run = await lab.start(runtime)
-        async with _worker(runtime) as runner:
+        runner = Runner(runtime, worker_id=uuid7(), worker="lab:1")
+        keeper = _keeper(runtime, runner, [])
+        async with keeper.running():
             work = asyncio.create_task(runner.run(run.id))
-            await asyncio.wait_for(gate.begun.wait(), 10)
+            await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
             await asyncio.to_thread(servers.stop_postgres)
+            keeper.settings = brisk.model_copy(update={"lease_patience": timedelta(seconds=0.5)})
             try:
-                await asyncio.wait_for(gate.stopped.wait(), 5)
+                await asyncio.wait_for(gate.stopped.wait(), lab.PATIENCE)
                 unsettled = not work.done()
             finally:
                 await asyncio.to_thread(servers.start_postgres)
-            await asyncio.wait_for(work, 10)
+            await asyncio.wait_for(work, lab.PATIENCE)
         gate.go_on.set()
 
         elsewhere = await run_to_end(runtime, run.id)
@@ -186,14 +199,15 @@ async def test_a_worker_that_cannot_renew_stops_its_handler_and_the_run_goes_on_
 
 
 async def test_a_process_blocked_beyond_a_time_limit_is_ended_and_only_the_culprit_fails(
-    hasty: Settings, monkeypatch: pytest.MonkeyPatch
+    brisk: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ticketgen.leases._LAG_SECONDS", 0.3)
     monkeypatch.setattr("ticketgen.leases._OVERDUE_SECONDS", 0.2)
+    monkeypatch.setattr("ticketgen.leases._SETTLE_SECONDS", lab.PATIENCE)
     gate, exits = lab.Gate(), list[int]()
 
     async def block(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
-        until = time.monotonic() + 10
+        until = time.monotonic() + lab.PATIENCE
         while not exits and time.monotonic() < until:
             time.sleep(0.05)  # noqa: ASYNC251 - the block is what is tested
         return {}
@@ -202,15 +216,15 @@ async def test_a_process_blocked_beyond_a_time_limit_is_ended_and_only_the_culpr
         lab.task("lab.calm", gate.handler),
         lab.task("lab.block", block, timeout=timedelta(seconds=0.3)),
     )
-    async with lab.open_lab(hasty, *tasks) as runtime:
+    async with lab.open_lab(brisk, *tasks) as runtime:
         calm, blocking = await lab.start(runtime, "lab.calm"), await lab.start(runtime, "lab.block")
         async with _worker(runtime, exits) as runner:
             works = [asyncio.create_task(runner.run(calm.id))]
-            await asyncio.wait_for(gate.begun.wait(), 10)
+            await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
             works.append(asyncio.create_task(runner.run(blocking.id)))
-            await asyncio.wait_for(works[1], 20)
+            await asyncio.wait_for(works[1], lab.PATIENCE)
             gate.go_on.set()
-            await asyncio.wait_for(works[0], 10)
+            await asyncio.wait_for(works[0], lab.PATIENCE)
 
         failed = await lab.run_of(runtime, blocking.id)
         back = await lab.run_of(runtime, calm.id)
@@ -227,48 +241,54 @@ async def test_a_process_blocked_beyond_a_time_limit_is_ended_and_only_the_culpr
 
 
 async def test_a_claim_that_is_just_being_committed_is_not_taken_for_a_lost_lease(
-    hasty: Settings, monkeypatch: pytest.MonkeyPatch
+    brisk: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit = AsyncSession.commit
+    commit, renew = AsyncSession.commit, LeaseKeeper._renew
+    renewals: list[int] = []
+
+    async def counted(self: LeaseKeeper, *arguments: Any) -> None:
+        await renew(self, *arguments)
+        renewals.append(len(self.hands))
 
     async def slowly(self: AsyncSession) -> None:
         if threading.current_thread() is threading.main_thread():
-            await asyncio.sleep(0.7)  # two renewals long
+            await lab.until(lambda: _are(renewals.count(1) >= 2))
         await commit(self)
 
-    async with lab.open_lab(hasty) as runtime:
+    monkeypatch.setattr(LeaseKeeper, "_renew", counted)
+    async with lab.open_lab(brisk) as runtime:
         run = await lab.start(runtime)
-        monkeypatch.setattr(AsyncSession, "commit", slowly)
         async with _worker(runtime) as runner:
+            monkeypatch.setattr(AsyncSession, "commit", slowly)
             await runner.run(run.id)
-        monkeypatch.undo()
+            monkeypatch.setattr(AsyncSession, "commit", commit)
 
         [attempt] = await lab.attempts_of(runtime, run.id)
         assert attempt.outcome is AttemptOutcome.COMPLETED
 
 
-async def test_a_worker_is_listed_as_alive_until_it_says_farewell(hasty: Settings) -> None:
-    async with lab.open_lab(hasty) as runtime:
+async def test_a_worker_is_listed_as_alive_until_it_says_farewell(brisk: Settings) -> None:
+    async with lab.open_lab(brisk) as runtime:
         async with _worker(runtime) as runner:
             async with runtime.session_factory() as db:
-                [alive] = await workers.list_live_workers(db, expiry=hasty.heartbeat_expiry)
+                [alive] = await workers.list_live_workers(db, expiry=brisk.heartbeat_expiry)
             expires_in = await runtime.redis.ttl("worker:last_heartbeat")
 
         async with runtime.session_factory() as db:
-            after = await workers.list_live_workers(db, expiry=hasty.heartbeat_expiry)
+            after = await workers.list_live_workers(db, expiry=brisk.heartbeat_expiry)
         assert (alive.id, alive.task_types, alive.plugins) == (
             runner.worker_id,
             ["lab"],
             {"lab": "7"},
         )
-        assert 0 < expires_in <= 2
+        assert 0 < expires_in <= brisk.heartbeat_expiry.total_seconds()
         assert after == []
 
 
 async def test_a_worker_does_not_begin_without_its_database(
-    hasty: Settings, servers: EmbeddedServers
+    brisk: Settings, servers: EmbeddedServers
 ) -> None:
-    async with lab.open_lab(hasty) as runtime:
+    async with lab.open_lab(brisk) as runtime:
         await asyncio.to_thread(servers.stop_postgres)
         try:
             with pytest.raises(OSError, match=r"connect|No such file"):
@@ -278,8 +298,8 @@ async def test_a_worker_does_not_begin_without_its_database(
             await asyncio.to_thread(servers.start_postgres)
 
 
-async def test_a_keeper_that_stops_leaves_no_thread_behind(hasty: Settings) -> None:
-    async with lab.open_lab(hasty) as runtime:
+async def test_a_keeper_that_stops_leaves_no_thread_behind(brisk: Settings) -> None:
+    async with lab.open_lab(brisk) as runtime:
         async with _worker(runtime):
             during = [thread.name for thread in threading.enumerate()]
         after = [thread.name for thread in threading.enumerate()]
@@ -289,11 +309,11 @@ async def test_a_keeper_that_stops_leaves_no_thread_behind(hasty: Settings) -> N
 
 
 async def test_a_lease_whose_row_is_locked_keeps_no_other_from_its_renewal(
-    hasty: Settings,
+    brisk: Settings,
 ) -> None:
     gate = lab.Gate()
     options: dict[str, Any] = {"exclusivity": Exclusivity.NONE}
-    async with lab.open_lab(hasty, lab.task(handler=gate.handler, **options)) as runtime:
+    async with lab.open_lab(brisk, lab.task(handler=gate.handler, **options)) as runtime:
         locked, other = await lab.start(runtime), await lab.start(runtime)
         async with _worker(runtime) as runner:
             work = [asyncio.create_task(runner.run(run.id)) for run in (locked, other)]
@@ -302,9 +322,7 @@ async def test_a_lease_whose_row_is_locked_keeps_no_other_from_its_renewal(
             async with runtime.session_factory() as db:
                 row = select(RunAttempt.run_id).where(RunAttempt.run_id == locked.id)
                 await db.execute(row.with_for_update())
-                for _ in range(8):  # longer than the patience; idle, it would be ended
-                    await asyncio.sleep(0.2)
-                    await db.execute(select(1))
+                await _renewed(runtime, other.id)
             gate.go_on.set()
             await asyncio.gather(*work)
 
@@ -313,45 +331,43 @@ async def test_a_lease_whose_row_is_locked_keeps_no_other_from_its_renewal(
 
 
 async def test_a_claim_whose_commit_a_blocked_loop_has_not_heard_of_is_renewed(
-    hasty: Settings, monkeypatch: pytest.MonkeyPatch
+    brisk: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = AsyncSession.commit
+    heard = asyncio.Event()
 
     async def unheard(self: AsyncSession) -> None:
         await commit(self)
         if threading.current_thread() is threading.main_thread():
-            await asyncio.sleep(1.8)  # longer than the lease
+            await heard.wait()
 
-    async with lab.open_lab(hasty) as runtime:
+    async def claimed() -> bool:
+        return bool(await lab.attempts_of(runtime, run.id))
+
+    async with lab.open_lab(brisk) as runtime:
         run = await lab.start(runtime)
         async with _worker(runtime) as runner:
             monkeypatch.setattr(AsyncSession, "commit", unheard)
             work = asyncio.create_task(runner.run(run.id))
-            await asyncio.sleep(1.5)
+            await lab.until(claimed)
+            await _renewed(runtime, run.id)
             monkeypatch.undo()
             await lab.reconciler_of(runtime).reconcile()
+            heard.set()
             await work
 
         settled = await lab.run_of(runtime, run.id)
         assert (settled.state, settled.attempt, settled.rescues) == (RunState.COMPLETED, 1, 0)
 
 
-async def test_a_keeper_that_breaks_ends_the_process(hasty: Settings) -> None:
+async def test_a_keeper_that_breaks_ends_the_process(brisk: Settings) -> None:
     def break_it() -> float | None:
         raise LookupError("the watch is broken")
 
     exits: list[int] = []
-    async with lab.open_lab(hasty) as runtime:
+    async with lab.open_lab(brisk) as runtime:
         runner = Runner(runtime, worker_id=uuid7(), worker="lab:1")
-        keeper = LeaseKeeper(
-            settings=hasty,
-            worker=_identity(runner.worker_id),
-            hands=runner.hands,
-            settler=runtime.settler,
-            told_to_stop_at=break_it,
-            exit_process=exits.append,
-        )
-        async with keeper.running():
+        async with _keeper(runtime, runner, exits, told_to_stop_at=break_it).running():
             await lab.until(lambda: _are(bool(exits)))
 
     assert exits == [75]
@@ -373,7 +389,7 @@ def test_an_answer_of_the_loop_in_the_middle_of_a_look_does_not_break_the_watch(
 
     lag = pulse.lag()
 
-    assert 0 <= lag < 1
+    assert lag >= 0
 
 
 async def _are(value: bool) -> bool:

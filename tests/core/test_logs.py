@@ -30,11 +30,11 @@ class Written:
 def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Written]:
     """What the logs write; the configuration of logging is put back afterwards."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     yield Written(capsys)
     root.handlers[:] = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def _lines(written: Written) -> list[dict[str, Any]]:

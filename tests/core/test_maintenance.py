@@ -138,7 +138,7 @@ async def test_a_loop_outlives_the_failures_of_what_it_does() -> None:
         raise OSError if len(calls) == 1 else ValueError
 
     async with repeating(act, every=timedelta(milliseconds=1), name="test"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(lab.PATIENCE):
             await often.wait()
     ended_at = len(calls)
     await asyncio.sleep(0.02)
@@ -212,7 +212,7 @@ async def test_a_lease_that_a_frozen_worker_keeps_locked_holds_nobody_up(
                 {"run": first.id},
             )
 
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(lab.PATIENCE):
                 await lab.reconciler_of(runtime).reconcile()
 
             assert (await lab.run_of(runtime, first.id)).state is RunState.RUNNING
@@ -242,21 +242,17 @@ async def test_what_a_frozen_process_has_locked_is_free_before_its_leases_run_ou
 
 @pytest.mark.services
 async def test_a_reconciler_that_looks_more_rarely_than_leases_are_renewed_rescues_all_the_same(
-    settings: Settings,
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rare = settings.model_copy(
-        update={
-            "lease_renewal": timedelta(milliseconds=100),
-            "reconcile_interval": timedelta(milliseconds=200),
-        }
-    )
+    clock = lab.clock_of_looks(monkeypatch)
+    rare = settings.model_copy(update={"reconcile_interval": 2 * settings.lease_renewal})
     async with lab.open_lab(rare) as runtime:
         run = await lab.start(runtime)
         reconciler = lab.reconciler_of(runtime)
         await reconciler.reconcile()
         await lab.claim(runtime, run.id)
         await lab.expire_lease(runtime, run.id)
-        await asyncio.sleep(rare.reconcile_interval.total_seconds())
+        clock.pass_(1.1 * rare.reconcile_interval)
 
         await reconciler.reconcile()
 

@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 import pytest
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from uuid_utils.compat import uuid7
@@ -30,7 +31,9 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def hub(redis_url: str) -> AsyncIterator[ProgressHub]:
+async def hub(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ProgressHub]:
+    # Whoever is let in without being subscribed misses what is said to it then.
+    monkeypatch.setattr("ticketgen.progress_hub._SUBSCRIBE_SECONDS", 60)
     client = connect_redis(Settings(redis_url=redis_url))
     async with ProgressHub(client).running() as running:
         yield running
@@ -62,7 +65,7 @@ async def _say(
 
 
 async def _heard(queue: asyncio.Queue[ProgressMessage]) -> float | None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return (await queue.get()).progress_percentage
 
 
@@ -104,10 +107,11 @@ async def test_when_the_last_listener_leaves_the_channel_is_given_up(
         await _say(redis, session_id, 5)
         heard = await _heard(staying)
 
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(60):
+        while (await redis.pubsub_numsub(channel))[0][1]:  # noqa: ASYNC110 - Redis has no event for it
+            await asyncio.sleep(0.02)
 
-    [(_, after)] = await redis.pubsub_numsub(channel)
-    assert (while_one_stays, heard, after) == (1, 5, 0)
+    assert (while_one_stays, heard) == (1, 5)
     assert hub.listener_count == 0
 
 
@@ -115,14 +119,13 @@ async def test_a_listener_that_comes_back_at_once_is_ready_at_once(
     hub: ProgressHub, redis: Redis
 ) -> None:
     session_id = uuid7()
-    loop = asyncio.get_running_loop()
-    for n in range(5):
-        began = loop.time()
-        async with hub.listen(_channel(session_id)) as queue:
-            waited = loop.time() - began
-            await _say(redis, session_id, n)
-            assert await _heard(queue) == n
-        assert waited < 0.8
+    with structlog.testing.capture_logs() as logs:
+        for n in range(5):
+            async with hub.listen(_channel(session_id)) as queue:
+                await _say(redis, session_id, n)
+                assert await _heard(queue) == n
+
+    assert [entry["event"] for entry in logs] == []
 
 
 async def test_a_listener_that_comes_while_the_hub_subscribes_for_another_is_not_missed(
@@ -172,11 +175,13 @@ async def test_the_hub_heals_when_redis_comes_back(
     async with hub.listen(_channel(session_id)) as queue:
         await asyncio.to_thread(servers.kill_redis)
         try:
-            await asyncio.sleep(0.3)
+            async with asyncio.timeout(60):
+                while hub.connected:  # noqa: ASYNC110 - the hub has no event for it
+                    await asyncio.sleep(0.02)
             connected = hub.connected
         finally:
             await asyncio.to_thread(servers.start_redis)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (await redis.pubsub_numsub(_channel(session_id)))[0][1] == 0:  # noqa: ASYNC110 - Redis has no event for it
                 await asyncio.sleep(0.05)
 
@@ -188,17 +193,18 @@ async def test_the_hub_heals_when_redis_comes_back(
 
 
 async def test_with_redis_away_a_listener_is_let_in_all_the_same(
-    hub: ProgressHub, redis: Redis, servers: EmbeddedServers
+    hub: ProgressHub, redis: Redis, servers: EmbeddedServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ticketgen.progress_hub._SUBSCRIBE_SECONDS", 0.2)
     session_id = uuid7()
     await asyncio.to_thread(servers.kill_redis)
     async with AsyncExitStack() as stack:
         try:
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(60):
                 queue = await stack.enter_async_context(hub.listen(_channel(session_id)))
         finally:
             await asyncio.to_thread(servers.start_redis)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while (await redis.pubsub_numsub(_channel(session_id)))[0][1] == 0:  # noqa: ASYNC110 - Redis has no event for it
                 await asyncio.sleep(0.05)
 

@@ -25,6 +25,7 @@ def _overdue_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ticketgen.maintenance._OVERDUE", timedelta(0))
     # However busy the machine is: one look is to see them all.
     monkeypatch.setattr("ticketgen.maintenance._SWEEP_SECONDS", 60)
+    monkeypatch.setattr("ticketgen.maintenance._BATCH", 20)
 
 
 async def _queue_many(runtime: Runtime, count: int) -> list[UUID]:
@@ -52,7 +53,7 @@ async def _pushed(runtime: Runtime) -> set[UUID]:
 
 async def test_a_queue_that_lost_everything_gets_every_run_again(settings: Settings) -> None:
     async with lab.open_lab(settings, lab.task(exclusivity=Exclusivity.NONE)) as runtime:
-        ids = await _queue_many(runtime, 1_200)
+        ids = await _queue_many(runtime, 48)
         reconciler = lab.reconciler_of(runtime)
         await reconciler.reconcile()
         before = await _pushed(runtime)
@@ -63,7 +64,7 @@ async def test_a_queue_that_lost_everything_gets_every_run_again(settings: Setti
 
         assert before == set(ids)
         assert await _pushed(runtime) == set(ids)
-        assert len(await lab.queued_jobs(runtime)) == 1_200
+        assert len(await lab.queued_jobs(runtime)) == 48
 
 
 async def test_one_look_ends_in_time_and_the_next_goes_on_pushing_where_it_stopped(
@@ -71,7 +72,7 @@ async def test_one_look_ends_in_time_and_the_next_goes_on_pushing_where_it_stopp
 ) -> None:
     monkeypatch.setattr("ticketgen.maintenance._SWEEP_SECONDS", 0)
     async with lab.open_lab(settings, lab.task(exclusivity=Exclusivity.NONE)) as runtime:
-        ids = await _queue_many(runtime, 1_100)
+        ids = await _queue_many(runtime, 44)
         reconciler = lab.reconciler_of(runtime)
 
         pushed = []
@@ -79,13 +80,13 @@ async def test_one_look_ends_in_time_and_the_next_goes_on_pushing_where_it_stopp
             await reconciler.reconcile()
             pushed.append(len(await _pushed(runtime)))
 
-        assert pushed == [500, 1_000, 1_100]
+        assert pushed == [20, 40, 44]
         assert await _pushed(runtime) == set(ids)
 
 
-async def test_one_lost_run_is_found_behind_six_hundred_that_are_not(settings: Settings) -> None:
+async def test_one_lost_run_is_found_behind_a_page_that_is_not(settings: Settings) -> None:
     async with lab.open_lab(settings, lab.task(exclusivity=Exclusivity.NONE)) as runtime:
-        ids = await _queue_many(runtime, 601)
+        ids = await _queue_many(runtime, 25)
         reconciler = lab.reconciler_of(runtime)
         await reconciler.reconcile()
         [job] = [job for job in await lab.queued_jobs(runtime) if str(ids[-1]) in job]

@@ -9,7 +9,7 @@ import pytest
 from tests.core.plugin_sources import plugin_source
 from ticketgen.discovery import FoundPlugin, PluginStatus
 from ticketgen.errors import NotFoundError
-from ticketgen.provides import CsvType
+from ticketgen.provides import CsvType, Writer
 from ticketgen.registry import PluginFailureError, Registry, load_registry
 from ticketgen.settings import Settings
 from ticketgen.testing import InstalledPlugin
@@ -52,14 +52,22 @@ def test_a_stranger_brings_what_a_built_in_brings(
         plugin_source(
             before="""
             from pydantic_settings import BaseSettings
+            from ticketgen.provides import HealthCheck, Writer
 
             class AcmeSettings(BaseSettings):
                 size: int = 1
+
+            async def check(context):
+                return None
             """,
             tasks="(task('acme'), task('acme.twice'))",
             schedules="(Schedule(name='nightly', task='acme', cron='0 1 * * *'),)",
             settings="AcmeSettings",
-            provides="(3, 'three', 4)",
+            provides="""(
+                Writer(name='short', summary='Short words.', write=prepare),
+                HealthCheck(name='ink', check=check),
+                Writer(name='long', summary='Long words.', write=prepare),
+            )""",
         ),
     )
 
@@ -69,7 +77,7 @@ def test_a_stranger_brings_what_a_built_in_brings(
     assert registry.schedules["acme.nightly"].schedule.task == "acme"
     assert registry.settings["acme"].model_dump() == {"size": 12}
     assert registry.task("acme").settings is registry.settings["acme"]
-    assert registry.provided(int) == (3, 4)
+    assert [writer.name for writer in registry.provided(Writer)] == ["short", "long", "template"]
 
 
 def test_what_plugins_provide_is_found_by_type() -> None:
@@ -231,14 +239,19 @@ def test_a_plugin_refused_beside_another_leaves_no_settings(install_plugin: Inst
 def test_a_stranger_that_takes_a_name_of_a_required_plugin_gives_way(
     install_plugin: Install,
 ) -> None:
-    target = "ExportTarget(name='file', summary='Mine.', send=prepare, complete=prepare)"
+    target = "ExportTarget(name='file', summary='Mine.', send=prepare, complete=complete)"
     install_plugin(
         "acme",
         plugin_source(
             "acme",
             tasks="(task('acme', job_name='export_session_job'),)",
             provides=f"({target},)",
-            before="from ticketgen.provides import ExportTarget",
+            before="""
+            from ticketgen.provides import ExportTarget
+
+            async def complete(tickets, sent, sending):
+                return ()
+            """,
         ),
     )
 

@@ -19,6 +19,13 @@ from ticketgen.testing import run_to_end
 
 pytestmark = pytest.mark.services
 
+
+@pytest.fixture(autouse=True)
+def _reserved_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, no reservation lapses in the middle of a test."""
+    monkeypatch.setattr("ticketgen.runner._RESERVED", timedelta(hours=1))
+
+
 _STAGES = StageMoves(
     allowed=(Stage.UPLOAD,),
     on_start=Stage.PROCESSING,
@@ -63,29 +70,30 @@ async def test_a_run_whose_lease_is_good_is_left_to_its_worker(settings: Setting
         assert (left.state, left.rescues) == (RunState.RUNNING, 0)
 
 
-async def test_after_a_gap_in_our_looks_the_living_get_time_to_renew(settings: Settings) -> None:
-    brief = settings.model_copy(
-        update={
-            "lease_renewal": timedelta(seconds=0.3),
-            "reconcile_interval": timedelta(seconds=0.1),
-        }
-    )
-    async with lab.open_lab(brief) as runtime:
+async def test_after_a_gap_in_our_looks_the_living_get_time_to_renew(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = lab.clock_of_looks(monkeypatch)
+    async with lab.open_lab(settings) as runtime:
         run = await lab.start(runtime)
         reconciler = lab.reconciler_of(runtime)
         await reconciler.reconcile()
         await lab.claim(runtime, run.id)
         await lab.expire_lease(runtime, run.id)
 
-        await asyncio.sleep(0.5)
+        clock.pass_(3 * settings.lease_renewal)
         await reconciler.reconcile()
         after_gap = await lab.run_of(runtime, run.id)
-        for _ in range(8):
-            await asyncio.sleep(0.1)
+        clock.pass_(0.9 * settings.lease_renewal)
+        await reconciler.reconcile()
+        soon_after = await lab.run_of(runtime, run.id)
+        for _ in range(2):
+            clock.pass_(0.6 * settings.lease_renewal)
             await reconciler.reconcile()
 
         at_last = await lab.run_of(runtime, run.id)
         assert after_gap.state is RunState.RUNNING
+        assert soon_after.state is RunState.RUNNING
         assert (at_last.state, at_last.rescues) == (RunState.QUEUED, 1)
 
 
@@ -115,7 +123,7 @@ async def test_a_rescue_leaves_an_attempt_alone_that_is_just_committing_its_end(
 
         async with runtime.session_factory() as db:
             await transitions.complete_run(db, run.id, 1, result_summary={})
-            rescued = await asyncio.wait_for(runtime.settler.rescue(run.id, 1), 5)
+            rescued = await asyncio.wait_for(runtime.settler.rescue(run.id, 1), lab.PATIENCE)
             await db.commit()
 
         assert rescued is None
@@ -200,7 +208,7 @@ async def test_a_suspect_waits_until_it_is_alone_and_nothing_is_taken_beside_it(
         await asyncio.sleep(0.1)
         waits = not suspect.begun.is_set()
         other.go_on.set()
-        await asyncio.wait_for(suspect.begun.wait(), 5)
+        await asyncio.wait_for(suspect.begun.wait(), lab.PATIENCE)
         beside = await lab.run_of(runtime, three.id)
         suspect.go_on.set()
         await asyncio.gather(*works)
@@ -262,7 +270,7 @@ async def test_a_worker_that_waits_to_be_alone_gives_up_when_the_run_is_cancelle
 
         async with runtime.unit_of_work() as work:
             await work.cancel(two.id)
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, lab.PATIENCE)
 
         assert runner.may_take() is None
         assert not at_work.done()
@@ -338,15 +346,14 @@ async def test_a_suspect_whose_reservation_lapsed_is_taken_by_the_next(
         run = await lab.start(runtime)
         await lab.change_run(runtime, run.id, rescues=2)
         async with runtime.session_factory() as db:
-            reserved = await transitions.reserve_run(
-                db, run.id, until_claimed=timedelta(seconds=0.3)
-            )
-            again = await transitions.reserve_run(db, run.id, until_claimed=timedelta(seconds=9))
+            hour = timedelta(hours=1)
+            reserved = await transitions.reserve_run(db, run.id, until_claimed=hour)
+            again = await transitions.reserve_run(db, run.id, until_claimed=hour)
             await db.commit()
 
         await lab.runner_of(runtime).run(run.id)
         at_first = (await lab.run_of(runtime, run.id)).state
-        await asyncio.sleep(0.4)
+        await lab.change_run(runtime, run.id, available_at=run.created_at)  # as after the hour
         await lab.runner_of(runtime).run(run.id)
 
         assert (reserved, again) == (True, False)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ticketgen import RetryPolicy
 from ticketgen.errors import RateLimitedError, TemporaryError
+from ticketgen.handling import retry_delay
 from ticketgen.settings import Settings
-from ticketgen.settling import retry_delay
 
 _SETTINGS = Settings(retry_delay=timedelta(seconds=30), retry_delay_limit=timedelta(minutes=10))
 _durations = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=2))

@@ -388,7 +388,7 @@ def _is_as_it_should_be(run: ModelRun, row: TaskRun, history: list[RunAttempt]) 
 def test_whatever_is_done_in_whatever_order_a_run_is_in_a_lawful_state(settings: Settings) -> None:
     thorough = hypothesis.settings.get_current_profile_name() == "thorough"
     chosen = hypothesis.settings(
-        max_examples=300 if thorough else 30,
+        max_examples=300 if thorough else 15,
         stateful_step_count=60 if thorough else 40,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -30,7 +30,7 @@ class _Summary(BaseModel):
 
 
 async def _linger(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
-    await asyncio.sleep(60)
+    await asyncio.sleep(1_000)
     return {}
 
 
@@ -176,7 +176,7 @@ async def test_no_character_in_a_failure_keeps_it_from_being_recorded(
     async with lab.open_lab(settings, lab.task(handler=lab.raising(error))) as runtime:
         run = await lab.start(runtime)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(lab.PATIENCE):
             settled = await run_to_end(runtime, run.id)
 
         [failure] = await lab.failures_of(runtime, run.id)
@@ -198,7 +198,7 @@ async def test_a_summary_is_stored_whatever_is_in_it(settings: Settings) -> None
     async with lab.open_lab(settings, lab.task(handler=handler)) as runtime:
         run = await lab.start(runtime)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(lab.PATIENCE):
             settled = await run_to_end(runtime, run.id)
 
         assert settled.state is RunState.COMPLETED
@@ -260,7 +260,7 @@ async def test_a_time_limit_inside_the_handler_is_not_taken_for_the_run_s(
 ) -> None:
     async def handler(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
         async with asyncio.timeout(0.01):
-            await asyncio.sleep(60)
+            await asyncio.sleep(1_000)
         return {}
 
     async with lab.open_lab(settings, lab.task(handler=handler)) as runtime:

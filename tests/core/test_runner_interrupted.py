@@ -23,14 +23,14 @@ def _waiting() -> tuple[asyncio.Event, lab.Handler]:
 
     async def handler(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
         begun.set()
-        await asyncio.sleep(60)
+        await asyncio.sleep(1_000)
         return {}
 
     return begun, handler
 
 
 async def _cancel_when(event: asyncio.Event, work: asyncio.Task[None]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(lab.PATIENCE):
         await event.wait()
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -39,7 +39,7 @@ async def _cancel_when(event: asyncio.Event, work: asyncio.Task[None]) -> None:
 
 
 async def _ended(work: asyncio.Task[None]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(lab.PATIENCE):
         await work
 
 
@@ -64,7 +64,7 @@ async def test_awaiting_something_cancelled_is_a_failure_and_no_shutdown(
     settings: Settings,
 ) -> None:
     async def handler(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
-        other = asyncio.create_task(asyncio.sleep(60))
+        other = asyncio.create_task(asyncio.sleep(1_000))
         other.cancel()
         await other
         return {}

@@ -66,7 +66,7 @@ async def test_a_blocked_worker_told_to_stop_hands_back_its_run_and_ends_itself(
         async with _worker(settings, *_OURS, path=path) as worker:
             await worker.until(_in_state(runtime, run.id, RunState.RUNNING))
             worker.send(signal.SIGTERM)
-            code = await worker.ended(within=30)
+            code = await worker.ended()
 
         back = await lab.run_of(runtime, run.id)
         assert code == 75, worker.log

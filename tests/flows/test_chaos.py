@@ -31,6 +31,7 @@ _PID = 4711
 
 
 @pytest.mark.services
+@pytest.mark.timeout(400)
 def test_nothing_is_lost_doubled_or_stuck_in_a_short_chaos(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
 
@@ -43,7 +44,7 @@ def test_nothing_is_lost_doubled_or_stuck_in_a_short_chaos(tmp_path: Path) -> No
         env=environment("chaos"),
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=380,
         check=False,
     )
 

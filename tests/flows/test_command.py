@@ -114,7 +114,7 @@ def test_a_demo_that_is_interrupted_stops_everything(
     assert eventually(lambda: any("ticketgen api" in line for line in marked(mark).values()))
 
     process.send_signal(number)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=100)
 
     assert process.returncode == 128 + number
     assert b"Traceback" not in said
@@ -244,7 +244,7 @@ async def test_data_and_token_stay_between_two_runs_and_no_end_leaves_a_process(
             snapshot = json.loads(await stream.recv())
         token, session_id = first.token, first.session_id
         first.process.send_signal(signal.SIGTERM)
-        ended = await asyncio.to_thread(first.process.wait, 30)
+        ended = await asyncio.to_thread(first.process.wait, 60)
         gone = eventually(lambda: not marked("first-run"))
 
     with up(folder, "second-run") as second:

@@ -111,7 +111,7 @@ def test_the_rest_of_the_journey_works(host: Up) -> None:
             headers={"Authorization": f"Bearer {host.token}"},
         )
         assert started.status_code == 202, started.text
-        assert eventually(lambda task=task: _finished(host, task), within=30)  # type: ignore[misc]
+        assert eventually(lambda task=task: _finished(host, task))  # type: ignore[misc]
 
     report = _get(host, f"/api/adf_validation/results/{host.session_id}").json()
     assert (report["passed"], report["fresh"]) == (True, True)

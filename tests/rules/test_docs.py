@@ -91,9 +91,8 @@ def test_the_reference_pages_say_what_the_code_says() -> None:
 
 def test_a_reference_page_that_differs_is_named(tmp_path: Path) -> None:
     script = tmp_path / "build.py"
-    script.write_bytes(BUILD.read_bytes())
-    for page in BUILD.parent.glob("*.md"):
-        (tmp_path / page.name).write_bytes(page.read_bytes())
+    for file in BUILD.parent.glob("*.*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "errors.md").write_text("# Errors\n", encoding="utf-8")
 
     checked = _build("--check", script=script)

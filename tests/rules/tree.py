@@ -9,21 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ticketgen.surface import PUBLIC_MODULES as PUBLIC_MODULES
+
 ROOT = Path(__file__).parents[2]
 
 SOURCES = (ROOT / "core" / "src", *sorted(ROOT.glob("plugins/*/src")))
 
 PLUGINS = ("adf_validation", "cleanup", "export", "processing")
-
-PUBLIC_MODULES = (
-    "ticketgen",
-    "ticketgen.api.deps",
-    "ticketgen.domain",
-    "ticketgen.errors",
-    "ticketgen.provides",
-    "ticketgen.testing",
-)
-"""What the outside may import; `ticketgen.testing` in tests only."""
 
 
 def project_files() -> list[Path]:

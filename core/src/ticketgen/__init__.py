@@ -17,7 +17,8 @@ A plugin is a package with one entry point; its module returns one value::
 * `hookimpl` marks a hook; the hooks are the methods of `ticketgen.plugin.Hooks`.
 * `ticketgen.domain` has the shared nouns, `ticketgen.errors` the errors, `ticketgen.provides`
   the other values a plugin may contribute, `ticketgen.api.deps` what its routes depend on,
-  `ticketgen.testing` the kit that proves a plugin before it is shipped.
+  `ticketgen.commands` what its commands work with, `ticketgen.tables` what models of its own
+  tables are written with, `ticketgen.testing` the kit that proves a plugin before it is shipped.
 
 Everything else may change without notice.
 """

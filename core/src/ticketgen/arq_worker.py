@@ -43,7 +43,7 @@ _HAND_BACK_SECONDS = 12.0
 """What a job may take, besides the grace, to end after its cancellation."""
 
 _SHUTDOWN_SECONDS = 10.0
-"""What closing everything may take."""
+"""What each step of closing may take."""
 
 _INTERPRETER_SECONDS = 3.0
 """What the interpreter may take to end once everything is closed."""
@@ -59,17 +59,18 @@ def _no_limit() -> int | None:
 class Worker(ArqWorker):
     """An arq worker on a queue that it shares with others.
 
-    `served` are the task types, and names of cron jobs, whose jobs it takes. `may_take` says how
+    `served` says whose jobs it takes now: task types, and names of cron jobs. `may_take` says how
     many more runs this process may take now: None is as many as there are slots, and with 0 only
-    cron jobs are taken, which are no runs.
+    cron jobs are taken, which are no runs. `shutdown_limit` is what `on_shutdown` may take.
     """
 
     def __init__(
         self,
         *args: Any,
         redis_pool: ArqRedis,
-        served: Collection[str] = (),
+        served: Callable[[], Collection[str]],
         may_take: Callable[[], int | None] = _no_limit,
+        shutdown_limit: float = _SHUTDOWN_SECONDS,
         **kwargs: Any,
     ) -> None:
         self.may_take = may_take
@@ -77,7 +78,8 @@ class Worker(ArqWorker):
         """When the first signal to stop came, by `time.monotonic()`; readable in any thread."""
         self._stopping = False
         super().__init__(*args, redis_pool=redis_pool, **kwargs)
-        self._served = frozenset(served)
+        self._now_served = served
+        self._shutdown_limit = shutdown_limit
         self._ticks = frozenset(cron_job.name for cron_job in self.cron_jobs)
         self._claims = JobClaims(
             redis_pool,
@@ -90,6 +92,10 @@ class Worker(ArqWorker):
         """Taken, not run to the end, and still to be given back."""
         self._slot_freed = asyncio.Event()
         self._opened = False
+
+    @property
+    def _served(self) -> frozenset[str]:
+        return frozenset(self._now_served())
 
     def run(self) -> None:
         """Work until told to stop, and close everything; the process is to end after that.
@@ -168,7 +174,7 @@ class Worker(ArqWorker):
             wanted = min(wanted, self.max_burst_jobs - self._jobs_started())
         limit = self.may_take()
         if limit == 0:
-            served = self._ticks
+            served &= self._ticks
         elif limit is not None:
             wanted = min(wanted, limit)
         if wanted < 1 or not served:
@@ -246,11 +252,16 @@ class Worker(ArqWorker):
         Those that Redis did not take are still due at the next look; arq would forget them.
         """
         now = n + self._claims.clock_lead
+        served = self._served
         due: dict[str, CronJob] = {}
         for cron_job in self.cron_jobs:
             if cron_job.next_run is None:
                 cron_job.calculate_next(now)
-            elif cron_job.next_run <= now:
+            elif cron_job.next_run > now:
+                continue
+            elif cron_job.name not in served:
+                cron_job.calculate_next(now)
+            else:
                 due[f"{cron_job.name}:{to_unix_ms(cron_job.next_run)}"] = cron_job
         if not due:
             return
@@ -295,7 +306,8 @@ class Worker(ArqWorker):
         await self._end_jobs()
         await _in_time(self._leave_queue(), doing="leave_queue")
         if self.on_shutdown and self._opened:
-            await _in_time(self.on_shutdown(self.ctx), doing="on_shutdown")
+            limit = self._shutdown_limit
+            await _in_time(self.on_shutdown(self.ctx), doing="on_shutdown", limit=limit)
         await _in_time(self.pool.aclose(close_connection_pool=True), doing="close_redis")
         self._pool = None
 
@@ -315,10 +327,10 @@ class Worker(ArqWorker):
         await self.pool.delete(self.health_check_key)
 
 
-async def _in_time(step: Awaitable[Any], *, doing: str) -> None:
+async def _in_time(step: Awaitable[Any], *, doing: str, limit: float = _SHUTDOWN_SECONDS) -> None:
     """One step of closing; the next ones are taken even if it fails, or does not end."""
     try:
-        async with asyncio.timeout(_SHUTDOWN_SECONDS):
+        async with asyncio.timeout(limit):
             await step
     except Exception as error:
         _log.warning("close_step_failed", step=doing, error=repr(error))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -51,6 +52,11 @@ class BlockingContext:
     def settings(self) -> Any:
         """The plugin's own settings."""
         return self._ctx.settings
+
+    @property
+    def state(self) -> Any:
+        """What the plugin's `lifespan` has yielded in this process."""
+        return self._ctx.state
 
     def checkpoint(self) -> None:
         """Stop here if the run is to stop: for loops that call nothing else of this.
@@ -102,6 +108,7 @@ def in_thread(
     after a while; what it still writes is refused.
     """
 
+    @functools.wraps(function)
     async def handler(ctx: TaskContext, payload: PayloadT) -> SummaryT:
         loop = asyncio.get_running_loop()
         blocking = BlockingContext(ctx, loop)

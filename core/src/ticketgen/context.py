@@ -26,6 +26,7 @@ from ticketgen.domain.transitions import hold_attempt
 from ticketgen.domain.users import User
 from ticketgen.effects import Attempt, Deed, done_once
 from ticketgen.findings import Finding
+from ticketgen.ledger import DatabaseLedger, Ledger
 from ticketgen.storable import storable
 
 __all__ = [
@@ -51,6 +52,15 @@ ContributionT = TypeVar("ContributionT")
 _open_transactions: ContextVar[int] = ContextVar("open_transactions", default=0)
 
 
+@contextmanager
+def _open_transaction() -> Iterator[None]:
+    _open_transactions.set(_open_transactions.get() + 1)
+    try:
+        yield
+    finally:
+        _open_transactions.set(_open_transactions.get() - 1)
+
+
 class Blocker(BaseModel):
     """One reason why something may not begin, with what to do about it."""
 
@@ -72,6 +82,10 @@ class Contributions(Protocol):
 
     def provided(self, kind: type[ContributionT]) -> tuple[ContributionT, ...]:
         """Every contributed value of that type, in the order of plugin names."""
+        ...
+
+    def owned(self, kind: type[ContributionT]) -> tuple[tuple[str, ContributionT], ...]:
+        """The same, each value with the name of the plugin that brings it."""
         ...
 
 
@@ -241,14 +255,14 @@ class TaskContext:
             StaleAttemptError: another attempt has taken over; nothing was written.
         """
         async with connected_session(self._session_factory) as db:
-            _open_transactions.set(_open_transactions.get() + 1)
-            try:
+            with _open_transaction():
                 yield db
                 await db.flush()
-                await hold_attempt(db, self.run.id, self.run.attempt)
+                await self._hold(db)
                 await db.commit()
-            finally:
-                _open_transactions.set(_open_transactions.get() - 1)
+
+    async def _hold(self, db: AsyncSession) -> None:
+        await hold_attempt(db, self.run.id, self.run.attempt)
 
     @contextmanager
     def remote(self) -> Iterator[None]:
@@ -292,9 +306,12 @@ class TaskContext:
     async def keep_step(self, key: str, result: Any) -> Any:
         """The second half of `step`: store what was done, and give it as JSON gives it back."""
         value = storable(json.loads(json.dumps(result)))
+        await self._save_step(key, value)
+        return value
+
+    async def _save_step(self, key: str, value: Any) -> None:
         async with self.transaction() as db:
             await save_step(db, lineage_id=self.run.lineage_id, key=key, value=value)
-        return value
 
     async def effect(
         self,
@@ -325,14 +342,6 @@ class TaskContext:
             StaleAttemptError: another attempt has taken over; nothing was begun.
             RuntimeError: a transaction is open, a mistake in the handler.
         """
-        attempt = Attempt(
-            run_id=self.run.id,
-            number=self.run.attempt,
-            session_id=self.run.session_id,
-            session_factory=self._session_factory,
-            transaction=self.transaction,
-            remote=self.remote,
-        )
         plugin, _, _ = self.run.task_type.partition(".")
         deed = Deed(
             name=EffectName(plugin=plugin, operation=operation, key=key),
@@ -341,7 +350,16 @@ class TaskContext:
             refused=refused,
             timeout=timeout,
         )
-        return await done_once(attempt, deed)
+        return await done_once(Attempt(ledger=self._ledger(), remote=self.remote), deed)
+
+    def _ledger(self) -> Ledger:
+        return DatabaseLedger(
+            run_id=self.run.id,
+            attempt=self.run.attempt,
+            session_id=self.run.session_id,
+            session_factory=self._session_factory,
+            transaction=self.transaction,
+        )
 
     async def start(
         self,

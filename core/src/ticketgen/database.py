@@ -28,6 +28,8 @@ from ticketgen.errors import ConfigurationError, TemporaryError
 from ticketgen.settings import Settings
 
 __all__ = [
+    "COLUMN_TYPES",
+    "NAMES_OF_CONSTRAINTS",
     "Base",
     "DatabaseUnavailableError",
     "SessionFactory",
@@ -69,23 +71,28 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
 
+NAMES_OF_CONSTRAINTS = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""How indexes and constraints are called that are given no name."""
+
+COLUMN_TYPES: dict[Any, Any] = {
+    datetime: UtcDateTime,
+    dict[str, Any]: JSONB(none_as_null=True),
+    list[Any]: JSONB(none_as_null=True),
+}
+"""Type in a model's annotation → type of its column, where SQLAlchemy's own is not ours."""
+
+
 class Base(AsyncAttrs, DeclarativeBase):
     """The declarative base of core's tables."""
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declarative attribute
-        datetime: UtcDateTime,
-        dict[str, Any]: JSONB(none_as_null=True),
-        list[Any]: JSONB(none_as_null=True),
-    }
+    metadata = MetaData(naming_convention=NAMES_OF_CONSTRAINTS)
+    type_annotation_map = COLUMN_TYPES
 
 
 def words(kind: type[StrEnum], *, length: int = 30) -> Enum:

@@ -7,7 +7,7 @@ distribution of the same name in silence; so every entry point is loaded here, i
 from __future__ import annotations
 
 import inspect
-import traceback
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from types import ModuleType
 
 import pluggy
 
-from ticketgen.conformance import Problem, check_identity, check_plugin
+from ticketgen.conformance import Problem, check_identity, check_plugin, raised
 from ticketgen.plugin import ENTRY_POINT_GROUP, Hooks, Plugin
 from ticketgen.settings import Settings
 
@@ -73,25 +73,41 @@ def find_plugins(entries: Iterable[EntryPoint], settings: Settings) -> list[Foun
     """Decide from the metadata alone, before anything is imported, what is to be loaded.
 
     Two distributions that claim one name are both refused: which of them would win depends on
-    the file system, and the one that loses would vanish in silence.
+    the file system, and the one that loses would vanish in silence. Only the name of a required
+    plugin stays with its own distribution, `ticketgen-{name}`: nobody is to stop the host, or to
+    take the place of a part of it, by choosing a name.
     """
     by_name: dict[str, list[EntryPoint]] = defaultdict(list)
     for entry in entries:
         by_name[entry.name].append(entry)
     found: list[FoundPlugin] = []
     for name in sorted(by_name):
-        claims = [_described(entry) for entry in by_name[name]]
-        if len(claims) > 1:
-            owners = " and ".join(claim.distribution for claim in claims)
-            problem = Problem(
-                phase="find",
-                message=f"the name {name!r} is claimed by {owners}",
-                remedy=f"Uninstall all but one of {owners}.",
-            )
-            found += [claim.failed(problem) for claim in claims]
-        else:
-            found.append(_admitted(claims[0], settings))
+        claims = [_admitted(_described(entry), settings) for entry in by_name[name]]
+        found += claims if len(claims) == 1 else _settled(claims, settings)
     return found
+
+
+def _settled(claims: list[FoundPlugin], settings: Settings) -> list[FoundPlugin]:
+    """What becomes of several claims to one name."""
+    name = claims[0].name
+    owners = " and ".join(claim.distribution for claim in claims)
+    problem = Problem(
+        phase="find",
+        message=f"the name {name!r} is claimed by {owners}",
+        remedy=f"Uninstall all but one of {owners}.",
+    )
+    rightful = [claim for claim in claims if _is_own(claim) and name in settings.required_plugins]
+    return [
+        claim
+        if claim.status is not PluginStatus.ACTIVE or rightful == [claim]
+        else claim.failed(problem)
+        for claim in claims
+    ]
+
+
+def _is_own(claim: FoundPlugin) -> bool:
+    """Whether its distribution is the one that the name stands for."""
+    return re.sub(r"[-_.]+", "_", claim.distribution).lower() == f"ticketgen_{claim.name}"
 
 
 def _owner(entry: EntryPoint) -> tuple[str, str]:
@@ -141,7 +157,7 @@ def load_plugin(found: FoundPlugin) -> FoundPlugin:
         raise
     except BaseException as error:
         return found.failed(
-            _raised("import", error, f"Reinstall {found.distribution}, or uninstall it.")
+            raised("import", error, f"Reinstall {found.distribution}, or uninstall it.")
         )
     if not isinstance(module, ModuleType):
         return found.failed(
@@ -151,33 +167,27 @@ def load_plugin(found: FoundPlugin) -> FoundPlugin:
                 remedy="Let the entry point name the module that implements ticketgen_plugin.",
             )
         )
-    problems = _hook_problems(module, found.name)
-    if problems:
-        return found.failed(*problems)
-    phase = "register"
+    # Whatever it raises is caught: looking at a module runs its `__getattr__`, at a value its
+    # descriptors.
+    phase = "hooks"
     try:
+        problems = _hook_problems(module, found.name)
+        if problems:
+            return found.failed(*problems)
+        phase = "register"
         plugin = module.ticketgen_plugin()
         phase = "check"
         problems = check_plugin(plugin, name=found.name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return found.failed(_raised(phase, error, "Its author has to mend ticketgen_plugin."))
+        return found.failed(raised(phase, error, "Its author has to mend ticketgen_plugin."))
     if not problems:
         return replace(found, plugin=plugin, module=module)
     refused = found.failed(*problems)
     if any(problem.phase == "contract" for problem in problems):
         return replace(refused, status=PluginStatus.INCOMPATIBLE)
     return refused
-
-
-def _raised(phase: str, error: BaseException, remedy: str) -> Problem:
-    return Problem(
-        phase=phase,
-        message=f"{type(error).__name__}: {error}",
-        remedy=remedy,
-        traceback="".join(traceback.format_exception(error)),
-    )
 
 
 def _hook_problems(module: ModuleType, name: str) -> list[Problem]:

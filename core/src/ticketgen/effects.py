@@ -11,29 +11,21 @@ import asyncio
 import json
 import shlex
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
-from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.background import end_tasks
-from ticketgen.database import (
-    DatabaseUnavailableError,
-    SessionFactory,
-    connected_session,
-    database_time,
-    passes_by_itself,
-)
-from ticketgen.domain import effects
+from ticketgen.database import DatabaseUnavailableError, passes_by_itself
 from ticketgen.domain.effects import Effect, EffectName, EffectState
 from ticketgen.errors import OutcomeUnknownError, TemporaryError
+from ticketgen.ledger import Ledger
 from ticketgen.storable import storable, storable_text
 
 __all__ = ["MARGIN", "Attempt", "Deed", "EffectUnsettledError", "done_once"]
@@ -60,14 +52,11 @@ class EffectUnsettledError(TemporaryError):
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """Who does it: one attempt of a run, with its fenced transactions."""
+    """Who does it: one attempt of a run, with its view of the ledger."""
 
-    run_id: UUID
-    number: int
-    session_id: UUID | None
-    session_factory: SessionFactory
-    transaction: Callable[[], AbstractAsyncContextManager[AsyncSession]]
+    ledger: Ledger
     remote: Callable[[], AbstractContextManager[None]]
+    """Around every call: refuses one inside a transaction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +97,14 @@ async def done_once(attempt: Attempt, deed: Deed) -> Any:
             return effect.value
         if left > 0:
             # In short pieces: its owner may end it meanwhile, and then nothing is unknown.
-            await asyncio.sleep(min(left, _LOOK_EVERY))
+            await attempt.ledger.wait(min(left, _LOOK_EVERY))
             vain = None
             continue
         value = await _look_up(attempt, deed)
         if value is None:
             vain = effect
             continue
-        async with attempt.transaction() as db:
-            await effects.record_result(db, effect, value)
+        await attempt.ledger.record_found(effect, value)
         _log.info("effect_found", effect=str(deed.name))
         vain = None
 
@@ -151,24 +139,9 @@ async def _begin(
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + deed.timeout.total_seconds()
-    lasts = deed.timeout + MARGIN
-    async with attempt.transaction() as db:
-        taken = vain and await effects.take_over(
-            db, vain, run_id=attempt.run_id, attempt=attempt.number, lasts=lasts
-        )
-        effect, own = (
-            (taken, True)
-            if taken
-            else await effects.begin_effect(
-                db,
-                deed.name,
-                session_id=attempt.session_id,
-                run_id=attempt.run_id,
-                attempt=attempt.number,
-                lasts=lasts,
-            )
-        )
-        left = (effect.over_at - await database_time(db)).total_seconds()
+    effect, own, left = await attempt.ledger.begin(
+        deed.name, vain=vain, lasts=deed.timeout + MARGIN
+    )
     if not own:
         return effect, left
     if stopping.is_set() or loop.time() >= deadline:
@@ -264,11 +237,7 @@ async def _write_surely(attempt: Attempt, deed: Deed, effect: Effect, value: Any
     delay = 0.1
     while True:
         try:
-            async with connected_session(attempt.session_factory) as db:
-                recorded = await effects.record_result(db, effect, value)
-                there = recorded or await effects.read_effect(db, deed.name)
-                await db.commit()
-            return there
+            return await attempt.ledger.record(effect, value)
         except (DBAPIError, PoolTimeoutError, OSError, DatabaseUnavailableError) as error:
             passes = isinstance(error, DatabaseUnavailableError) or passes_by_itself(error)
             if not passes or loop.time() > give_up:
@@ -285,9 +254,7 @@ def _same(one: Effect, other: Effect) -> bool:
 async def _withdraw(attempt: Attempt, effect: Effect) -> None:
     """Forget our intention; if the database is away it stays, and is looked into later."""
     try:
-        async with connected_session(attempt.session_factory) as db:
-            await effects.withdraw(db, effect)
-            await db.commit()
+        await attempt.ledger.withdraw(effect)
     except (DBAPIError, PoolTimeoutError, OSError, DatabaseUnavailableError) as error:
         _log.warning("effect_not_withdrawn", effect=str(effect.name), error=str(error))
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from ticketgen.storable import storable_text
 
 __all__ = ["Finding", "Severity"]
 
@@ -55,3 +58,9 @@ class Finding(BaseModel):
     column: str | None = None
     path: str | None = None
     value: str | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        """Findings are stored together: one that Postgres refuses would cost all the others."""
+        return storable_text(value) if type(value) is str else value

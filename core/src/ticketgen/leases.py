@@ -15,7 +15,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -41,6 +41,7 @@ from ticketgen.domain import run_attempts, workers
 from ticketgen.domain.run_attempts import RunAttempt
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.hands import Hands, HeldRun, StopReason
+from ticketgen.offering import Offer
 from ticketgen.outcomes import Failed, HandedBack
 from ticketgen.pulse import Pulse, stack_of
 from ticketgen.queue import connect_redis
@@ -66,12 +67,9 @@ Exit = Callable[[int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerIdentity:
-    """Which worker process this is, and what it serves."""
+    """Which worker process this is."""
 
     id: UUID
-    task_types: tuple[str, ...]
-    plugins: Mapping[str, str]
-    """Name → version of the distribution."""
     max_jobs: int
 
     @property
@@ -86,6 +84,8 @@ class LeaseKeeper:
 
     settings: Settings
     worker: WorkerIdentity
+    offer: Callable[[], Offer]
+    """What it serves at this moment; asked in the thread, at every heartbeat."""
     hands: Hands
     settler: Settler
     """Of the main loop; only its rules are used here, over a connection of this thread's own."""
@@ -204,6 +204,7 @@ class LeaseKeeper:
 
     async def _beat(self, session_factory: SessionFactory, redis: Redis) -> None:
         """Say that the process lives: in Postgres for us, in Redis for whoever asks there."""
+        offer = self.offer()
         async with session_factory() as db:
             await workers.say_alive(
                 db,
@@ -211,8 +212,9 @@ class LeaseKeeper:
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 version=version("ticketgen-core"),
-                task_types=sorted(self.worker.task_types),
-                plugins=dict(self.worker.plugins),
+                task_types=sorted(offer.task_types),
+                plugins=dict(offer.plugins),
+                failed=offer.failed,
                 max_jobs=self.worker.max_jobs,
                 running=len(self.hands),
                 lag=round(self.lag, 3),
@@ -283,7 +285,7 @@ class LeaseKeeper:
             registry=self.settler.registry,
             session_factory=session_factory,
             queue=self.settler.queue,
-            publisher=self.settler.publisher,
+            announcer=self.settler.announcer,
             settings=self.settings,
         )
         try:

@@ -23,13 +23,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.background import end_tasks
+from ticketgen.conformance import Problem
 from ticketgen.database import SessionFactory, database_time
 from ticketgen.delivering import deliver, deliveries_of
 from ticketgen.domain import redelivery, run_attempts, task_runs, transitions, workers
 from ticketgen.domain.task_runs import TaskRun
+from ticketgen.domain.workers import WorkerProcess
 from ticketgen.errors import TemporaryError
 from ticketgen.queue import Delivery, job_id_of
-from ticketgen.settling import Settler, announce
+from ticketgen.settling import Settler
 
 __all__ = ["Reconciler", "repeating"]
 
@@ -156,7 +158,7 @@ class Reconciler:
                 parked += await transitions.park_waiting_runs(
                     db,
                     [run.id for run in runs],
-                    reason=_unserved(plugin, any_worker=bool(alive)),
+                    reason=_unserved(plugin, alive, self.settler.registry.problem_of(plugin)),
                 )
             ready = await redelivery.resumable_runs(
                 db, expiry=settings.heartbeat_expiry, limit=_BATCH
@@ -177,12 +179,12 @@ class Reconciler:
         await deliver(self.settler.queue, resumed, self.settler.registry)
 
     async def _announce(self) -> None:
-        """Publish the endings that whoever settled the run did not get to publish."""
+        """Announce the endings that whoever settled the run did not get to announce."""
         async with self._session_factory() as db:
             unsaid = await task_runs.unannounced_runs(db, older_than=_UNANNOUNCED, limit=_BATCH)
         for run in unsaid:
             try:
-                said = await announce(run, self.settler.publisher, self._session_factory)
+                said = await self.settler.announcer.announce(run)
             except Exception:  # one that cannot be told must not keep the others from it
                 _log.exception("announcing_failed", run=str(run.id))
                 continue
@@ -234,13 +236,29 @@ def _by_plugin(runs: Sequence[TaskRun]) -> dict[str, list[TaskRun]]:
     return found
 
 
-def _unserved(plugin: str, *, any_worker: bool) -> dict[str, str]:
-    """Why a run is parked that nobody offers to run, and what to do about it."""
-    if not any_worker:
-        message = "No worker is running; start `ticketgen-worker`."
-    else:
+def _unserved(
+    plugin: str, alive: Sequence[WorkerProcess], problem: Problem | None
+) -> dict[str, str]:
+    """Why a run is parked that nobody offers to run, and what to do about it.
+
+    `problem` is what this process knows to be wrong with the plugin.
+    """
+    broken = next((worker for worker in alive if plugin in worker.failed), None)
+    if broken is not None:
+        where, why = f"in the worker {broken.host}:{broken.pid}", broken.failed[plugin]
+    elif problem is not None and alive:
+        where, why = "here", f"{problem.phase}: {problem.message}"
+    elif alive:
         message = (
             f"No running worker offers the plugin {plugin}; install it where the workers run, or "
             "start a worker that serves it."
         )
-    return {"code": "not_served", "message": message, "plugin": plugin}
+        return {"code": "not_served", "message": message, "plugin": plugin}
+    else:
+        message = "No worker is running; start `ticketgen-worker`."
+        return {"code": "not_served", "message": message, "plugin": plugin}
+    message = (
+        f"The plugin {plugin} is out of use {where} ({why}); mend it, or start a worker in which "
+        "it works. `ticketgen plugins doctor` says more."
+    )
+    return {"code": "plugin_failed", "message": message, "plugin": plugin}

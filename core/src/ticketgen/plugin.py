@@ -132,6 +132,7 @@ class StageMoves:
     """Which stages of a session allow the start, and where start and end take it."""
 
     allowed: tuple[Stage, ...]
+    """A start in any other stage is refused with 409."""
     on_start: Stage | None = None
     on_success: Stage | None = None
     on_failure: Stage | None = None
@@ -149,21 +150,31 @@ class Task(Generic[RequestT, PayloadT]):
     name: str
     """The task type: the plugin's name, or `name.something`; also URL segment and channel."""
     summary: str
+    """One sentence for listings and the description of the API."""
     request: type[RequestT]
+    """What a start is asked with: the body of the POST, or the defaults of its fields."""
     payload: type[PayloadT]
+    """What is stored with the run and handed to the handler; give it a `schema_version`."""
     prepare: Callable[[StartContext, RequestT], Awaitable[PayloadT]]
+    """Validates a start, in its transaction; what it raises is the answer."""
     handler: Callable[[TaskContext, PayloadT], Awaitable[BaseModel | dict[str, Any]]]
+    """Does the work, at least once; `in_thread` makes one of a plain function."""
     job_name: str
     """The name of the job function in arq's `functions`."""
     subject: Subject = Subject.SESSION
+    """What a run is about: a session, or nothing of ours."""
     startable_by: Caller = Caller.OWNER
+    """Who may start it over the API."""
     exclusivity: Exclusivity = Exclusivity.SUBJECT
+    """Of which runs only one may be active."""
     conflict_group: str | None = None
     """Tasks of one group exclude each other within a session: a start is refused with 409."""
     timeout: timedelta | None = None
     """Longest an attempt may take; unset: the host's `job_timeout`."""
     retry: RetryPolicy = RetryPolicy()
+    """How often and how late a temporary failure is tried again."""
     stages: StageMoves | None = None
+    """Which stages of the session allow a start, and where it and its end take the session."""
     discard: Callable[[AsyncSession, RunIdentity], Awaitable[None]] | None = None
     """Deletes the partial results of a run, in the transaction that settles it as cancelled;
     unset: what was done so far is kept. If it fails the run is cancelled all the same."""
@@ -205,7 +216,9 @@ class Schedule:
     comes at the first moment after the gap; where it repeats one, the first counts. A schedule
     of every hour (`*` as hour) fires through both, at every moment whose local time matches."""
     overlap: Overlap = Overlap.SKIP
+    """What happens at a fire time while a run of the schedule is active."""
     misfire: Misfire = Misfire.ONCE
+    """What happens to fire times at which nobody was there, by more than `misfire_grace`."""
     misfire_grace: timedelta = timedelta(minutes=1)
     """So late a fire time is still on time."""
 
@@ -233,10 +246,13 @@ class Plugin:
     name: str
     """Lower-case identifier, equal to the entry point's name."""
     summary: str
+    """One sentence for listings."""
     requires: str = ">=1.0,<2"
     """The contract versions it works with, as a version specifier."""
     tasks: tuple[Task[Any, Any], ...] = ()
+    """Kinds of background work."""
     schedules: tuple[Schedule, ...] = ()
+    """When its own tasks start by themselves."""
     router: APIRouter | None = None
     """Mounted under `/api/{name}` behind the host's authentication."""
     public_router: APIRouter | None = None

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from ticketgen.conformance import Problem
+from ticketgen.conformance import Problem, claimed_names, described
 from ticketgen.discovery import (
     FoundPlugin,
     PluginStatus,
@@ -31,7 +31,9 @@ __all__ = [
     "RegisteredSchedule",
     "RegisteredTask",
     "Registry",
+    "insist",
     "load_registry",
+    "survey_registry",
 ]
 
 ContributionT = TypeVar("ContributionT")
@@ -104,22 +106,38 @@ class Registry:
         active = {plugin.name for plugin in self.active}
         return tuple(name for name, task in self.tasks.items() if task.plugin.name in active)
 
+    @property
+    def firing(self) -> tuple[RegisteredSchedule, ...]:
+        """The schedules of the plugins in use."""
+        active = {plugin.name for plugin in self.active}
+        return tuple(item for item in self.schedules.values() if item.plugin.name in active)
+
     def provided(self, kind: type[ContributionT]) -> tuple[ContributionT, ...]:
         """Every contributed value of that type, in the order of plugin names."""
+        return tuple(value for _, value in self.owned(kind))
+
+    def owned(self, kind: type[ContributionT]) -> tuple[tuple[str, ContributionT], ...]:
+        """The same, each value with the name of the plugin that brings it."""
         return tuple(
-            value for plugin in self.active for value in plugin.provides if isinstance(value, kind)
+            (plugin.name, value)
+            for plugin in self.active
+            for value in plugin.provides
+            if isinstance(value, kind)
         )
 
     def version_of(self, plugin: str) -> str:
         """The version of the distribution that brings a loaded plugin; empty if none does."""
-        return next((found.version for found in self.loaded if found.name == plugin), "")
+        named = [found for found in self.loaded if found.name == plugin]
+        in_use = [found for found in named if found.plugin is not None]
+        return next((found.version for found in in_use or named), "")
 
     def problem_of(self, plugin: str) -> Problem | None:
         """Why an installed plugin cannot be used now; None if it can, or is not installed."""
-        for found in self.plugins:
-            if found.name == plugin and found.status in _BROKEN:
-                return found.problems[0]
-        return None
+        named = [found for found in self.plugins if found.name == plugin]
+        if any(found.status is PluginStatus.ACTIVE for found in named):
+            return None  # another distribution claims the name, and had to give way
+        in_use_first = sorted(named, key=lambda found: found.plugin is None)
+        return next((item.problems[0] for item in in_use_first if item.status in _BROKEN), None)
 
     def require(self, plugin: str) -> None:
         """Refuse to work with a plugin that is out of use.
@@ -153,7 +171,7 @@ class Registry:
 
     def _as_it_stands(self, found: FoundPlugin) -> FoundPlugin:
         problem = self.standing.problem_of(found.name)
-        if problem is None:
+        if problem is None or found.plugin is None:
             return found
         return replace(found, status=PluginStatus.FAILED, problems=(*found.problems, problem))
 
@@ -164,6 +182,13 @@ def load_registry(settings: Settings, entries: Iterable[EntryPoint] | None = Non
     Raises:
         PluginFailureError: one of `required_plugins` failed, or any with `strict_plugins`.
     """
+    registry = survey_registry(settings, entries)
+    insist(registry.loaded, settings)
+    return registry
+
+
+def survey_registry(settings: Settings, entries: Iterable[EntryPoint] | None = None) -> Registry:
+    """The same, whatever is broken: for commands that must work on a broken host."""
     found = find_plugins(installed_entry_points() if entries is None else entries, settings)
     loaded = [load_plugin(item) if item.status is PluginStatus.ACTIVE else item for item in found]
     configured = [_with_settings(item) for item in loaded]
@@ -173,8 +198,8 @@ def load_registry(settings: Settings, entries: Iterable[EntryPoint] | None = Non
         for item, value in configured
         if value is not None and any(p.name == item.name and p.plugin for p in plugins)
     }
-    _insist(plugins, settings)
-    return _frozen(plugins, own_settings)
+    standing = Standing(spared=frozenset(settings.required_plugins))
+    return _frozen(plugins, own_settings, standing)
 
 
 def _with_settings(found: FoundPlugin) -> tuple[FoundPlugin, BaseSettings | None]:
@@ -193,24 +218,26 @@ def _with_settings(found: FoundPlugin) -> tuple[FoundPlugin, BaseSettings | None
             phase="settings", message=fields, remedy="Correct the environment variables named."
         )
         return found.failed(problem), None
-    except Exception as error:  # a value that is no JSON, or whatever a validator of theirs raises
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # no JSON, or whatever a validator of theirs raises
         problem = Problem(
             phase="settings",
-            message=f"{type(error).__name__}: {error}",
+            message=described(error),
             remedy=f"Correct the environment variables that begin with {prefix}.",
         )
         return found.failed(problem), None
 
 
 def _combined(plugins: list[FoundPlugin], settings: Settings) -> tuple[FoundPlugin, ...]:
-    """Refuse plugins that claim one name: of a job, or of a value of one kind.
+    """Refuse plugins that claim one name: of a job, of a table, or of a value of one kind.
 
     Where one of them is a required plugin the others give way, so that no stranger can stop the
     host, or take the place of a part of it, by choosing a name. Otherwise all are refused.
     """
     owners: dict[str, list[str]] = {}
     for found in plugins:
-        for claim in _claims(found.plugin) if found.plugin else ():
+        for claim in claimed_names(found.plugin) if found.plugin else ():
             owners.setdefault(claim, []).append(found.name)
     problems: dict[str, list[Problem]] = {}
     for claim, names in owners.items():
@@ -231,38 +258,44 @@ def _combined(plugins: list[FoundPlugin], settings: Settings) -> tuple[FoundPlug
     )
 
 
-def _claims(plugin: Plugin) -> Iterable[str]:
-    """The names of a plugin that nobody else may have."""
-    yield from (f"job name {task.job_name!r}" for task in plugin.tasks)
-    yield from (
-        f"{type(value).__name__} {name!r}"
-        for value in plugin.provides
-        if (name := getattr(value, "name", None)) is not None
-    )
+def insist(plugins: Iterable[FoundPlugin], settings: Settings) -> None:
+    """Refuse to go on without the plugins that an operator insists on.
 
-
-def _insist(plugins: Iterable[FoundPlugin], settings: Settings) -> None:
+    Raises:
+        PluginFailureError: one of `required_plugins` is broken, or any with `strict_plugins`.
+    """
+    plugins = tuple(plugins)
+    well = {found.name for found in plugins if found.status is PluginStatus.ACTIVE}
+    required = set(settings.required_plugins) - well
     broken = [
         found
         for found in plugins
-        if found.status in _BROKEN
-        and (settings.strict_plugins or found.name in settings.required_plugins)
+        if found.status in _BROKEN and (settings.strict_plugins or found.name in required)
     ]
     if broken:
+        strict = settings.strict_plugins
         raise PluginFailureError(
-            "Required plugins are broken: "
+            f"{'Plugins are' if strict else 'Required plugins are'} broken"
+            f"{', and TICKETGEN_STRICT_PLUGINS is set' if strict else ''}: "
             + "; ".join(
                 f"{found.name} ({found.distribution} {found.version}), {problem.phase}: "
                 f"{problem.message}"
                 for found in broken
                 for problem in found.problems
             ),
-            recovery_actions=[problem.remedy for found in broken for problem in found.problems]
-            + ["Or leave it out of TICKETGEN_REQUIRED_PLUGINS to start without it."],
+            recovery_actions=[
+                *dict.fromkeys(item.remedy for found in broken for item in found.problems),
+                "Or start without it: unset TICKETGEN_STRICT_PLUGINS."
+                if strict
+                else "Or leave it out of TICKETGEN_REQUIRED_PLUGINS to start without it.",
+                "`ticketgen plugins doctor` says more.",
+            ],
         )
 
 
-def _frozen(plugins: tuple[FoundPlugin, ...], settings: Mapping[str, BaseSettings]) -> Registry:
+def _frozen(
+    plugins: tuple[FoundPlugin, ...], settings: Mapping[str, BaseSettings], standing: Standing
+) -> Registry:
     active = [found.plugin for found in plugins if found.plugin is not None]
     return Registry(
         loaded=plugins,
@@ -285,5 +318,6 @@ def _frozen(plugins: tuple[FoundPlugin, ...], settings: Mapping[str, BaseSetting
             }
         ),
         settings=MappingProxyType(dict(settings)),
-        hooks=HookCaller({found.name: found.module for found in plugins if found.module}),
+        hooks=HookCaller({found.name: found.module for found in plugins if found.module}, standing),
+        standing=standing,
     )

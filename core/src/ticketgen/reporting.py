@@ -19,12 +19,19 @@ from ticketgen.domain.transitions import StaleAttemptError
 from ticketgen.progress import Publisher, publish_progress
 from ticketgen.storable import storable, storable_text
 
-__all__ = ["ProgressReporter"]
+__all__ = ["ProgressReporter", "as_sent"]
 
 _log = structlog.get_logger(__name__)
 
 _PUBLISH_SECONDS = 0.1
 _STORE_SECONDS = 2.0
+
+
+def as_sent(
+    percentage: float, stage: str, details: Mapping[str, Any]
+) -> tuple[float, str, dict[str, Any]]:
+    """What watchers get of a progress: two decimals, and what JSON can hold."""
+    return round(percentage, 2), storable_text(stage), storable(details)
 
 
 class ProgressReporter:
@@ -41,7 +48,7 @@ class ProgressReporter:
 
     async def publish(self, percentage: float, stage: str, details: Mapping[str, Any]) -> None:
         """Note the newest progress; the flow of messages is `running`'s."""
-        self._latest = (round(percentage, 2), storable_text(stage), storable(details))
+        self._latest = as_sent(percentage, stage, details)
         self._waiting.set()
 
     @asynccontextmanager

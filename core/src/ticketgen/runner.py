@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -25,18 +24,17 @@ from ticketgen.context import StartedRun, TaskContext
 from ticketgen.database import passes_by_itself
 from ticketgen.diagnosis import diagnose, timed_out
 from ticketgen.domain import transitions
-from ticketgen.domain.redelivery import UNREADABLE
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.transitions import StaleAttemptError
+from ticketgen.handling import outcome_of, outcome_of_stopped, unreadable_payload
 from ticketgen.hands import Hands, HeldRun, StopReason
 from ticketgen.maintenance import repeating
-from ticketgen.outcomes import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
+from ticketgen.outcomes import Cancelled, Failed, HandedBack, Outcome, Parked
 from ticketgen.registry import RegisteredTask
 from ticketgen.reporting import ProgressReporter
 from ticketgen.runtime import Runtime
 from ticketgen.settling import identity_of
 from ticketgen.solitude import Solitude
-from ticketgen.storable import storable
 
 __all__ = ["Runner"]
 
@@ -120,7 +118,7 @@ class Runner:
             _log.debug("run_not_claimable", run=str(run_id))
             return False
         run = held.run
-        registered = self._registry.task(run.task_type)
+        registered = self._registry.tasks[run.task_type]
         with structlog.contextvars.bound_contextvars(
             plugin=registered.plugin.name,
             task=run.task_type,
@@ -152,9 +150,9 @@ class Runner:
             )
             if run is None:
                 return None
-            if run.task_type not in self._registry.tasks:
-                # Not committed: it stays queued for a worker that has the plugin.
-                _log.error("run_of_unknown_task", run=str(run_id), task=run.task_type)
+            if run.task_type not in self._registry.served:
+                # Not committed: it stays queued for a worker that has the plugin, and in use.
+                _log.error("run_not_served_here", run=str(run_id), task=run.task_type)
                 return None
             held = HeldRun(run, claimed_at=begun, time_limit=self._limit(run))
             self.hands.take(held)
@@ -167,7 +165,7 @@ class Runner:
         return held
 
     def _limit(self, run: TaskRun) -> timedelta:
-        return self._registry.task(run.task_type).task.timeout or self._settings.job_timeout
+        return self._registry.tasks[run.task_type].task.timeout or self._settings.job_timeout
 
     async def _reserve(self, run_id: UUID, *, renewing: bool = False) -> bool:
         """Keep a run from others that may be claimed alone only; False if it is none such."""
@@ -212,34 +210,28 @@ class Runner:
             told = told or _told(held, limit)
             _log.info("handler_told_to_stop", because=type(told).__name__)
             shutdown = await self._stop(handler) or shutdown
-        return _outcome(handler, told), shutdown
+        return outcome_of_stopped(handler, told), shutdown
 
     async def _handle(self, run: TaskRun, registered: RegisteredTask) -> Outcome:
         """What the handler makes of it; raises only if it is overtaken or cancelled."""
         try:
             payload = registered.task.payload.model_validate(run.payload)
         except ValidationError as error:
-            return Parked(reason=self._unreadable(registered, error))
+            return self._unreadable(registered, error)
         reporter = ProgressReporter(run, self._runtime.publisher, self._session_factory)
-        try:
-            async with reporter.running():
-                context = self._context(run, registered, reporter)
-                return Completed(summary=_summary(await registered.task.handler(context, payload)))
-        except StaleAttemptError:
-            raise
-        except (Exception, SystemExit) as error:
-            return Failed(error=diagnose(error))
+        context = self._context(run, registered, reporter)
 
-    def _unreadable(self, registered: RegisteredTask, error: ValidationError) -> dict[str, Any]:
+        async def work() -> BaseModel | dict[str, Any]:
+            async with reporter.running():
+                return await registered.task.handler(context, payload)
+
+        return await outcome_of(work)
+
+    def _unreadable(self, registered: RegisteredTask, error: ValidationError) -> Parked:
         name = registered.plugin.name
         version = self._registry.version_of(name)
         _log.error("payload_unreadable", version=version, error=str(error))
-        return {
-            "code": UNREADABLE,
-            "message": f"{name} {version} cannot read the stored payload "
-            f"({_first_problem(error)}); a worker with another version may.",
-            "version": version,
-        }
+        return unreadable_payload(name, version, error)
 
     def _context(
         self, run: TaskRun, registered: RegisteredTask, reporter: ProgressReporter
@@ -258,6 +250,7 @@ class Runner:
             session_factory=self._session_factory,
             progress=reporter,
             start=start,
+            state=self._runtime.states.get(registered.plugin.name),
         )
 
     async def _stop(self, handler: asyncio.Task[Outcome]) -> bool:
@@ -328,27 +321,3 @@ def _told(held: HeldRun, limit: timedelta) -> Outcome:
     if not held.stopped.done():
         return Failed(error=timed_out(limit))
     return Cancelled() if held.stopped.result() is StopReason.CANCEL else HandedBack()
-
-
-def _outcome(handler: asyncio.Task[Outcome], told: Outcome | None) -> Outcome:
-    """What came of the handler: a result counts, even one that came after it was told to stop.
-
-    Raises:
-        StaleAttemptError: it found that the attempt counts no more.
-    """
-    if not handler.done() or handler.cancelled():
-        return told or Failed(error=diagnose(asyncio.CancelledError()))
-    outcome = handler.result()
-    return outcome if told is None or isinstance(outcome, Completed | Parked) else told
-
-
-def _first_problem(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    return f"{field}: {first['msg']}" if field else str(first["msg"])
-
-
-def _summary(returned: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
-    plain = returned.model_dump(mode="json") if isinstance(returned, BaseModel) else dict(returned)
-    summary: dict[str, Any] = storable(plain)
-    return summary

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ticketgen.announcing import Announcer
 from ticketgen.attached import attached_settings
 from ticketgen.context import Host, Role
 from ticketgen.database import SessionFactory, create_engine, create_session_factory
@@ -37,11 +40,16 @@ class Runtime:
     redis: Redis
     """For progress and heartbeats; separate from the queue's connections."""
     publisher: Publisher
+    opened_as: list[Role] = field(default_factory=list)
+    """What kind of process its plugins are open in; empty while they are not."""
     states: dict[str, Any] = field(default_factory=dict)
     """What the plugins' lifespans have yielded in this process, by plugin."""
+    asked: dict[str, set[asyncio.Task[Any]]] = field(default_factory=dict)
+    """Questions to the plugins' checks and figures that have not ended, by name."""
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Tell the plugins of the last endings, and close every connection."""
+        await self.announcer.finish()
         await self.redis.aclose(close_connection_pool=True)
         await self.queue.close()
         await self.engine.dispose()
@@ -56,19 +64,34 @@ class Runtime:
         )
 
     @property
+    def role(self) -> Role:
+        """What kind of process this is: a command, as long as nobody has opened the plugins."""
+        return self.opened_as[0] if self.opened_as else Role.COMMAND
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        """Tells of endings; there is one, with a backlog."""
+        return Announcer(
+            publisher=self.publisher,
+            session_factory=self.session_factory,
+            hooks=self.registry.hooks,
+            host_of=lambda plugin: self.host(plugin, self.role),
+        )
+
+    @property
     def settler(self) -> Settler:
         """Ends attempts, whoever asks for it."""
         return Settler(
             registry=self.registry,
             session_factory=self.session_factory,
             queue=self.queue,
-            publisher=self.publisher,
+            announcer=self.announcer,
             settings=self.settings,
         )
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """A transaction after whose commit the queue hears of the runs started in it."""
-        return unit_of_work(self.session_factory, self.registry, self.queue, self.publisher)
+        return unit_of_work(self.session_factory, self.registry, self.queue, self.announcer)
 
     def scheduler(self) -> Scheduler:
         """What fires the schedules of the installed plugins; one per process."""

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ticketgen.announcing import Announcer
 from ticketgen.context import RunIdentity
 from ticketgen.database import SessionFactory
 from ticketgen.delivering import deliver
@@ -27,16 +25,10 @@ from ticketgen.domain.run_attempts import AttemptOutcome
 from ticketgen.domain.sessions import Stage
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.transitions import POISON_BOUND, StaleAttemptError
-from ticketgen.errors import (
-    AdminRequiredError,
-    ErrorCategory,
-    NotFoundError,
-    TemporaryError,
-    TicketgenError,
-)
+from ticketgen.errors import AdminRequiredError, NotFoundError, TicketgenError
+from ticketgen.handling import next_try
 from ticketgen.outcomes import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 from ticketgen.plugin import RetryPolicy, StageMoves, Task
-from ticketgen.progress import Publisher, publish_ending
 from ticketgen.queue import RunQueue
 from ticketgen.registry import Registry
 from ticketgen.settings import Settings
@@ -44,13 +36,11 @@ from ticketgen.settings import Settings
 __all__ = [
     "PoisonRunError",
     "Settler",
-    "announce",
     "discard_results",
     "identity_of",
     "move_stage",
     "moves_of",
     "moves_to_store",
-    "retry_delay",
 ]
 
 _log = structlog.get_logger(__name__)
@@ -69,7 +59,7 @@ class Settler:
     registry: Registry
     session_factory: SessionFactory
     queue: RunQueue
-    publisher: Publisher
+    announcer: Announcer
     settings: Settings
     randomness: random.Random = field(default_factory=random.Random)
 
@@ -115,10 +105,10 @@ class Settler:
     async def _failed(self, db: AsyncSession, run: TaskRun, error: TicketgenError) -> TaskRun:
         task = self._task(run)
         policy = task.retry if task else RetryPolicy()
-        if error.category is ErrorCategory.TEMPORARY and run.tries < policy.max_tries:
-            delay = retry_delay(
-                policy, self.settings, tries=run.tries, error=error, randomness=self.randomness
-            )
+        delay = next_try(
+            policy, self.settings, tries=run.tries, error=error, randomness=self.randomness
+        )
+        if delay is not None:
             problem = await _recorded(db, run, error, severity="transient")
             _log.warning("run_retried", code=error.code, delay_seconds=delay.total_seconds())
             return await transitions.requeue_run(
@@ -205,7 +195,7 @@ class Settler:
     async def _tell(self, run: TaskRun, *, due: bool) -> None:
         """A run that waits for its retry is pushed by the reconciler, by the database's clock."""
         if run.is_settled:
-            await announce(run, self.publisher, self.session_factory)
+            await self.announcer.announce(run)
         elif run.state is RunState.QUEUED and due:
             await deliver(self.queue, [run], self.registry)
 
@@ -277,43 +267,6 @@ async def discard_results(db: AsyncSession, run: TaskRun, task: Task[Any, Any] |
         _log.exception("discard_failed", run=str(run.id), task=run.task_type)
 
 
-async def announce(run: TaskRun, publisher: Publisher, session_factory: SessionFactory) -> bool:
-    """Publish the ending of a settled run and note that it was; False if Redis did not take it.
-
-    What fails is done again by the reconciler.
-    """
-    if not await publish_ending(publisher, run):
-        return False
-    try:
-        async with session_factory() as db:
-            await task_runs.mark_announced(db, run.id)
-            await db.commit()
-    except (DBAPIError, PoolTimeoutError, OSError) as error:
-        _log.warning("announcement_not_noted", run=str(run.id), error=str(error))
-    return True
-
-
-def retry_delay(
-    policy: RetryPolicy,
-    settings: Settings,
-    *,
-    tries: int,
-    error: TicketgenError,
-    randomness: random.Random,
-) -> timedelta:
-    """How long to wait before the next try: full jitter under an exponential ceiling.
-
-    Never less than the error's `retry_after`, as far as `retry_after_limit` lets it ask. `tries`
-    counts the tries so far, from 1.
-    """
-    base = policy.base if policy.base is not None else settings.retry_delay
-    limit = policy.limit if policy.limit is not None else settings.retry_delay_limit
-    ceiling = min(limit, base * float(2 ** min(tries - 1, 20)))
-    delay = ceiling * randomness.random()
-    asked = error.retry_after if isinstance(error, TemporaryError) else None
-    return max(delay, min(asked, settings.retry_after_limit)) if asked is not None else delay
-
-
 async def _recorded(
     db: AsyncSession, run: TaskRun, error: TicketgenError, *, severity: str
 ) -> dict[str, Any]:
@@ -326,10 +279,4 @@ async def _recorded(
         task_id=run.id,
         attempt=run.attempt,
     )
-    return {
-        "error_id": str(failure.id),
-        "error_category": str(error.category),
-        "code": failure.code,
-        "user_message": failure.user_message,
-        "recovery_actions": failure.recovery_actions,
-    }
+    return failures.error_of(failure)

@@ -15,9 +15,26 @@ import structlog
 
 from ticketgen.conformance import Problem
 
-__all__ = ["Standing"]
+__all__ = ["HOOK_PAUSE", "HookTrouble", "Standing"]
 
 _log = structlog.get_logger(__name__)
+
+HOOK_PAUSE = timedelta(minutes=5)
+"""So long a plugin whose hooks fail is out of use before it is tried again."""
+
+_FAILURES = 3
+"""So many failures of a plugin's hooks in a row put it out of use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookTrouble:
+    """What went wrong in the hooks of one plugin since this process started."""
+
+    in_a_row: int
+    """Failures since a hook last answered."""
+    count: int
+    """All failures."""
+    last: Problem
 
 
 @dataclass(kw_only=True)
@@ -25,13 +42,18 @@ class Standing:
     """Notes what went wrong with plugins at run time; reads are safe in any thread."""
 
     clock: Callable[[], float] = time.monotonic
+    spared: frozenset[str] = frozenset()
+    """Plugins the host must not run without: failing hooks are noted, and never put them out."""
     _out: dict[str, tuple[Problem, float | None]] = field(default_factory=dict)
+    _trouble: dict[str, HookTrouble] = field(default_factory=dict)
 
     def put_out(self, plugin: str, problem: Problem, *, lasting: timedelta | None = None) -> None:
         """Take a plugin out of use, until the process ends or for so long."""
         until = None if lasting is None else self.clock() + lasting.total_seconds()
-        self._out[plugin] = problem, until
         _log.error("plugin_out_of_use", plugin=plugin, phase=problem.phase, why=problem.message)
+        _, held_until = self._out.get(plugin, (None, 0.0))
+        if held_until is not None:  # one that is out for good stays so, for its first reason
+            self._out[plugin] = problem, until
 
     def problem_of(self, plugin: str) -> Problem | None:
         """Why a plugin is out of use now; None if it is not."""
@@ -39,3 +61,28 @@ class Standing:
         if problem is None or (until is not None and self.clock() >= until):
             return None
         return problem
+
+    def note_hook_failure(self, plugin: str, problem: Problem) -> None:
+        """Count a failure; the third in a row puts the plugin out of use for `HOOK_PAUSE`.
+
+        It is tried again after that, and one more failure puts it out again.
+        """
+        before = self._trouble.get(plugin)
+        trouble = HookTrouble(
+            in_a_row=before.in_a_row + 1 if before else 1,
+            count=before.count + 1 if before else 1,
+            last=problem,
+        )
+        self._trouble[plugin] = trouble
+        if trouble.in_a_row >= _FAILURES and plugin not in self.spared:
+            self.put_out(plugin, problem, lasting=HOOK_PAUSE)
+
+    def note_hook_answer(self, plugin: str) -> None:
+        """Begin to count anew: a hook of the plugin has answered as it should."""
+        trouble = self._trouble.get(plugin)
+        if trouble is not None and trouble.in_a_row:
+            self._trouble[plugin] = HookTrouble(in_a_row=0, count=trouble.count, last=trouble.last)
+
+    def hook_trouble(self, plugin: str) -> HookTrouble | None:
+        """What went wrong in a plugin's hooks here; None if nothing ever did."""
+        return self._trouble.get(plugin)

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid4
 
+from ticketgen.announcing import Announcer
 from ticketgen.context import StartContext, StartedRun
 from ticketgen.database import SessionFactory, connected_session
 from ticketgen.delivering import deliver
@@ -23,12 +23,18 @@ from ticketgen.domain import audit, sessions, task_runs, transitions
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import Retry, RunState, TaskRun
 from ticketgen.domain.users import User
-from ticketgen.errors import ConflictError, InvalidInputError
-from ticketgen.plugin import Exclusivity, Subject, Task
-from ticketgen.progress import Publisher
+from ticketgen.errors import ConflictError
+from ticketgen.plugin import Exclusivity, Task
+from ticketgen.preparing import (
+    as_stored,
+    check_subject,
+    exclusivity_key,
+    payload_of,
+    read_request,
+)
 from ticketgen.queue import RunQueue
 from ticketgen.registry import RegisteredTask, Registry
-from ticketgen.settling import announce, discard_results, move_stage, moves_of, moves_to_store
+from ticketgen.settling import discard_results, move_stage, moves_of, moves_to_store
 
 __all__ = [
     "MAX_RETRIES",
@@ -228,7 +234,7 @@ class UnitOfWork:
             return StartedRun(run=running, existing=True)
         if session is not None:
             await self._allow(task, session)
-        validated = _validated(task, request)
+        asked = read_request(task, request)
         context = StartContext(
             db=self.db,
             session=session,
@@ -237,16 +243,12 @@ class UnitOfWork:
             contributions=self._registry,
             hooks=self._registry.hooks,
         )
-        try:
-            payload = await task.prepare(context, validated)
-        except SystemExit as error:
-            raise RuntimeError(f"prepare of {task.name!r} tried to end the process") from error
         new = task_runs.NewRun(
             task_type=task.name,
-            payload=_as_json(payload),
-            request=_as_json(validated),
+            payload=await payload_of(task, context, asked),
+            request=as_stored(asked),
             stage_moves=moves_to_store(task.stages),
-            exclusivity_key=_exclusivity_key(task, session_id),
+            exclusivity_key=exclusivity_key(task, session_id),
             session_id=session_id,
             requested_by=user.id if user else None,
             conflict_group=task.conflict_group,
@@ -255,13 +257,8 @@ class UnitOfWork:
         return await self._store(task, session, new, user)
 
     async def _subject(self, task: Task[Any, Any], session_id: UUID | None) -> WorkSession | None:
-        if task.subject is Subject.NONE:
-            if session_id is not None:
-                raise InvalidInputError(f"The task {task.name!r} is not about a session.")
-            return None
-        if session_id is None:
-            raise InvalidInputError(f"The task {task.name!r} needs a session.")
-        return await sessions.lock_session(self.db, session_id)
+        check_subject(task, session_id)
+        return None if session_id is None else await sessions.lock_session(self.db, session_id)
 
     async def _already_running(
         self, task: Task[Any, Any], session: WorkSession | None
@@ -313,28 +310,6 @@ class UnitOfWork:
         return StartedRun(run=run, existing=False)
 
 
-def _as_json(payload: BaseModel) -> dict[str, Any]:
-    try:
-        return payload.model_dump(mode="json")
-    except (ValueError, RecursionError):
-        raise InvalidInputError(
-            "The request is nested too deeply, or holds a value that JSON has no word for.",
-            recovery_actions=["Send plain values: texts, numbers, short lists and objects."],
-        ) from None
-
-
-def _validated(task: Task[Any, Any], request: BaseModel | None) -> BaseModel:
-    model: type[BaseModel] = task.request
-    if isinstance(request, model):
-        return request
-    try:
-        return model.model_validate({} if request is None else request.model_dump())
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InvalidInputError(f"{task.name}: {field}: {first['msg']}") from None
-
-
 def _readable(task: Task[Any, Any], stored: dict[str, Any] | None) -> BaseModel:
     """The request of an earlier run, as the installed plugin reads it."""
     model: type[BaseModel] = task.request
@@ -347,17 +322,9 @@ def _readable(task: Task[Any, Any], stored: dict[str, Any] | None) -> BaseModel:
         ) from None
 
 
-def _exclusivity_key(task: Task[Any, Any], session_id: UUID | None) -> str:
-    if task.exclusivity is Exclusivity.NONE:
-        return f"{task.name}:{uuid4()}"
-    if task.exclusivity is Exclusivity.TYPE or session_id is None:
-        return task.name
-    return f"{task.name}:{session_id}"
-
-
 @asynccontextmanager
 async def unit_of_work(
-    session_factory: SessionFactory, registry: Registry, queue: RunQueue, publisher: Publisher
+    session_factory: SessionFactory, registry: Registry, queue: RunQueue, announcer: Announcer
 ) -> AsyncIterator[UnitOfWork]:
     """A transaction that commits when the block ends well; then what it did is told.
 
@@ -370,4 +337,4 @@ async def unit_of_work(
         await db.commit()
     await deliver(queue, work.started, registry)
     for run in work.ended:
-        await announce(run, publisher, session_factory)
+        await announcer.announce(run)

@@ -2,7 +2,8 @@
 
 `ticketgen-worker` runs our subclass, which takes only jobs of task types it serves. The plain
 `arq ticketgen.worker.WorkerSettings` works too, as long as that worker serves every type: arq's
-own worker fails and deletes a job it does not know.
+own worker fails and deletes a job it does not know. A run whose plugin is out of use in its
+process it drops unclaimed, and the reconciler delivers it again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -25,10 +27,13 @@ from uuid_utils.compat import uuid7
 
 from ticketgen.arq_worker import Worker
 from ticketgen.attached import attached_settings
+from ticketgen.context import Role
 from ticketgen.database import passes_by_itself
 from ticketgen.errors import ConfigurationError, TemporaryError
 from ticketgen.leases import LeaseKeeper, WorkerIdentity
 from ticketgen.migrations import require_current_schema
+from ticketgen.offering import offer_of
+from ticketgen.opening import open_plugins
 from ticketgen.plugin import Task
 from ticketgen.queue import connect_arq, deserialize_job, redis_settings, serialize_job
 from ticketgen.registry import RegisteredSchedule, Registry, load_registry
@@ -50,6 +55,8 @@ _RETRY_TICK = timedelta(seconds=5)
 
 _RETRY_CLAIM = timedelta(seconds=2)
 """Pause before a run that the database was too far away for is claimed again."""
+
+_OWN_CLOSING_SECONDS = 20.0
 
 _NEVER = 1_000_000
 """arq's tries: the runner counts them, a redelivery must never be refused."""
@@ -152,10 +159,8 @@ def narrowed(registry: Registry, plugins: Collection[str]) -> Registry:
 
 
 def served_by(registry: Registry) -> frozenset[str]:
-    """What job ids of work for these plugins begin with: task types, and their schedules."""
-    return frozenset(registry.tasks) | {
-        _schedule_job(schedule) for schedule in registry.schedules.values()
-    }
+    """What job ids of work for the plugins in use begin with: task types, and their schedules."""
+    return frozenset(registry.served) | {_schedule_job(schedule) for schedule in registry.firing}
 
 
 async def _open_worker(
@@ -169,19 +174,13 @@ async def _open_worker(
             open_runtime(settings, registry=registry, application_name="ticketgen-worker")
         )
         await require_current_schema(runtime.engine)
-        worker = WorkerIdentity(
-            id=uuid7(),
-            task_types=tuple(served.tasks),
-            plugins={
-                task.plugin.name: registry.version_of(task.plugin.name)
-                for task in served.tasks.values()
-            },
-            max_jobs=settings.max_jobs,
-        )
+        await stack.enter_async_context(open_plugins(runtime, Role.WORKER))
+        worker = WorkerIdentity(id=uuid7(), max_jobs=settings.max_jobs)
         runner = Runner(runtime, worker_id=worker.id, worker=worker.name)
         keeper = LeaseKeeper(
             settings=settings,
             worker=worker,
+            offer=partial(offer_of, served),
             hands=runner.hands,
             settler=runtime.settler,
             told_to_stop_at=ctx.get("told_to_stop_at", lambda: None),
@@ -198,7 +197,7 @@ async def _open_worker(
     ctx["runner"] = runner
     ctx["async_session"] = runtime.session_factory
     ctx["db_engine"] = runtime.engine
-    _log.info("worker_started", worker=str(worker.id), tasks=sorted(served.tasks))
+    _log.info("worker_started", worker=str(worker.id), tasks=sorted(served.served))
 
 
 async def _close_worker(ctx: dict[str, Any]) -> None:
@@ -242,9 +241,16 @@ def build_worker_settings(
             "job_serializer": serialize_job,
             "job_deserializer": deserialize_job,
             "log_results": False,
-            "served": served_by(served),
+            "served": partial(served_by, served),
+            "shutdown_limit": _shutdown_limit(settings, registry),
         },
     )
+
+
+def _shutdown_limit(settings: Settings, registry: Registry) -> float:
+    """What closing may take: our own part, the last endings, and each plugin at its limit."""
+    closing = sum(plugin.lifespan is not None for plugin in registry.active)
+    return _OWN_CLOSING_SECONDS + closing * (settings.plugin_start_timeout.total_seconds() + 1)
 
 
 def build_worker(

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
-from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +8,7 @@ import pytest
 from sqlalchemy import func, update
 from uuid_utils.compat import uuid7
 
+from tests.core import lab
 from tests.core.api.expecting import refused
 from ticketgen.domain import workers
 from ticketgen.domain.workers import WorkerProcess
@@ -19,7 +18,7 @@ from ticketgen.testing.driving import working
 
 pytestmark = pytest.mark.services
 
-_EXPIRY = timedelta(seconds=2)
+_EXPIRY = timedelta(minutes=2)
 
 
 @pytest.fixture
@@ -40,6 +39,7 @@ async def _say_alive(api: Api, worker_id: UUID | None = None, *, pid: int = 17) 
             version="1.2.3",
             task_types=["processing"],
             plugins={"processing": "0.1.0"},
+            failed={"acme": "import: ModuleNotFoundError: No module named 'labels'"},
             max_jobs=2,
             running=1,
             lag=0.25,
@@ -75,16 +75,21 @@ async def test_health_keeps_its_fields_and_lists_what_each_live_worker_serves(ap
     assert (worker["host"], worker["pid"], worker["version"]) == ("worker-1", 17, "1.2.3")
     assert (worker["running"], worker["max_jobs"], worker["lag"]) == (1, 2, 0.25)
     assert worker["plugins"] == {"processing": "0.1.0"}
+    assert worker["failed"] == {"acme": "import: ModuleNotFoundError: No module named 'labels'"}
 
 
 async def test_a_worker_is_healthy_from_its_first_word_to_its_last(api: Api) -> None:
     seen = [(await _health(api))["worker"]]
+    heartbeats = set[str]()
+
+    async def several_heartbeats() -> bool:
+        health = await _health(api)
+        seen.append(health["worker"])
+        heartbeats.add(health["worker_last_seen"])
+        return len(heartbeats) > 2
 
     async with working(api.runtime):
-        until = monotonic() + 1.5 * _EXPIRY.total_seconds()
-        while monotonic() < until:
-            seen.append((await _health(api))["worker"])
-            await asyncio.sleep(0.1)
+        await lab.until(several_heartbeats)
     seen.append((await _health(api))["worker"])
 
     assert seen[0] == seen[-1] == "unhealthy"
@@ -113,7 +118,7 @@ async def test_at_the_defaults_health_is_never_wrong_for_longer_than_thirty_seco
 
 async def test_the_workers_of_the_last_day_are_listed_with_what_became_of_them(api: Api) -> None:
     stopped, silent, live = [await _say_alive(api, pid=pid) for pid in (1, 2, 3)]
-    await _silence(api, silent, seconds=60)
+    await _silence(api, silent, seconds=1.5 * _EXPIRY.total_seconds())
     async with api.runtime.session_factory() as db:
         await workers.say_farewell(db, stopped)
         await db.commit()

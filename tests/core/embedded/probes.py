@@ -23,7 +23,7 @@ SCRIPT = Path(__file__).with_name("owner_process.py")
 
 
 async def sql(url: str, statement: str) -> Any:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=10)
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=60)
     try:
         return await connection.fetchval(statement)
     finally:
@@ -41,13 +41,15 @@ def get(url: str) -> str | None:
     return value.decode() if isinstance(value, bytes) else None
 
 
-def all_gone(pids: Iterable[int], *, within: float = 10.0) -> bool:
+def all_gone(pids: Iterable[int], *, within: float = 60.0) -> bool:
+    """Whether none of them is left, now or within so many seconds."""
     left = set(pids)
     deadline = time.monotonic() + within
-    while left and time.monotonic() < deadline:
-        left = {pid for pid in left if birth_of(pid) is not None}
+    while left := {pid for pid in left if birth_of(pid) is not None}:
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.02)
-    return not left
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.services
 @pytest.mark.parametrize("mode", ["leave", "fail"])
 def test_no_server_is_left_when_the_owner_ends_by_itself(data: Path, mode: str) -> None:
     with owner(data, mode) as running:
-        running.process.wait(timeout=20)
+        running.process.wait(timeout=60)
 
     assert all_gone(running.pids.values(), within=0.1)
     assert not socket_folder(data).exists()
@@ -32,7 +32,7 @@ def test_no_server_is_left_when_the_owners_group_is_signalled(
 ) -> None:
     with owner(data) as running:
         os.killpg(running.process.pid, number)
-        running.process.wait(timeout=20)
+        running.process.wait(timeout=60)
 
     assert all_gone(running.pids.values())
     assert not socket_folder(data).exists()
@@ -52,7 +52,7 @@ def test_a_forked_child_that_outlives_the_killed_owner_keeps_nothing_alive(data:
         os.kill(running.process.pid, signal.SIGKILL)
 
         gone = all_gone(running.pids.values())
-        with EmbeddedServers(data, durable=False, patience=timedelta(seconds=3)) as servers:
+        with EmbeddedServers(data, durable=False, patience=timedelta(seconds=60)) as servers:
             servers.check()
         os.killpg(running.process.pid, signal.SIGKILL)
 
@@ -62,7 +62,7 @@ def test_a_forked_child_that_outlives_the_killed_owner_keeps_nothing_alive(data:
 async def test_a_killed_owner_is_no_obstacle_to_the_next_start(data: Path) -> None:
     with owner(data) as running:
         os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait(timeout=5)
+        running.process.wait(timeout=60)
 
         with EmbeddedServers(data, durable=False) as servers:
             answer = await sql(servers.database_url, "SELECT 1")
@@ -74,7 +74,7 @@ def test_servers_of_a_killed_supervisor_end_with_their_owner(data: Path) -> None
     with owner(data) as running:
         os.kill(running.pids["supervisor"], signal.SIGKILL)
         os.kill(running.process.pid, signal.SIGTERM)
-        running.process.wait(timeout=20)
+        running.process.wait(timeout=60)
 
         with EmbeddedServers(data, durable=False) as servers:
             new = servers.pids
@@ -105,7 +105,7 @@ def test_a_dead_owners_endpoint_is_not_attached_to(data: Path) -> None:
         alive = attach(data)
         content = (data / "endpoint.json").read_text()
         os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait(timeout=5)
+        running.process.wait(timeout=60)
         all_gone(running.pids.values())
         (data / "endpoint.json").write_text(content)
 

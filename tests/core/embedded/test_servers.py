@@ -161,7 +161,8 @@ def test_a_server_that_stays_silent_is_given_up_in_time(tmp_path: Path) -> None:
 async def test_a_cancelled_start_leaves_nothing_running(tmp_path: Path) -> None:
     servers = EmbeddedServers(tmp_path, durable=False)
     starting = asyncio.ensure_future(servers.__aenter__())
-    await asyncio.sleep(0.3)
+    while not (tmp_path / "servers").exists():  # noqa: ASYNC110 - a folder has no event
+        await asyncio.sleep(0.005)
 
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -205,7 +206,7 @@ async def test_postgres_comes_back_right_after_a_kill_from_outside(data: Path) -
         all_gone([servers.pids["postgres"]])
 
         with pytest.raises(ServersLostError, match="embedded postgres ended by itself"):
-            await asyncio.wait_for(servers.wait_until_lost(), timeout=10)
+            await asyncio.wait_for(servers.wait_until_lost(), timeout=60)
         servers.start_postgres()
         answer = await sql(servers.database_url, "SELECT 1")
         servers.check()

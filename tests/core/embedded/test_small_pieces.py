@@ -73,7 +73,7 @@ def test_a_process_is_told_from_a_later_one_with_its_id() -> None:
 
         refused = send_signal(later, signal.SIGKILL)
         sent = send_signal(birth, signal.SIGKILL)
-        process.wait(timeout=5)
+        process.wait(timeout=60)
 
     assert (refused, sent) == (False, True)
     assert not is_alive(birth)

@@ -19,8 +19,9 @@ from tests.plugins.adf_validation.official import (
     needs_official_schema,
     official_schema,
 )
-from ticketgen_adf_validation.checking import check_document
 from ticketgen_adf_validation.converting import markdown_to_adf
+from ticketgen_adf_validation.jira_rules import JIRA_RULES
+from ticketgen_adf_validation.judging import judge
 
 TRICKY = {
     "empty": "",
@@ -137,7 +138,7 @@ def assert_sound(markdown: str) -> None:
 
     findings = [
         finding
-        for finding in check_document(document)
+        for finding in judge(document, [("adf_validation", JIRA_RULES)])
         if finding.rule not in {"adf_validation.empty_document", "adf_validation.too_long"}
     ]
     assert findings == []
@@ -231,13 +232,13 @@ BLOCKS = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(BLOCKS)
 def test_composed_markdown_becomes_a_valid_document_without_losing_a_word(markdown: str) -> None:
     assert_sound(markdown)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.one_of(st.text(max_size=300), st.text(alphabet="-*> \n[]x`|#1.\t", max_size=200)))
 @example("\ud800")
 def test_any_text_at_all_becomes_a_valid_document_without_losing_a_word(markdown: str) -> None:

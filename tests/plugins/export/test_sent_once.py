@@ -13,9 +13,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import func, update
 
+from tests.core import lab
 from tests.plugins import journeys
-from tests.plugins.export.tracker import MARGIN, PLUGIN, Tracker, serving
+from tests.plugins.export import tracker as tracker_of_tests
+from tests.plugins.export.tracker import PLUGIN, Tracker, serving
 from ticketgen import effects
 from ticketgen.domain import effects as ledger
 from ticketgen.domain import transitions
@@ -32,10 +35,14 @@ pytestmark = pytest.mark.services
 
 @pytest.fixture
 def installed(
-    install_plugin: Callable[..., InstalledPlugin], monkeypatch: pytest.MonkeyPatch
+    install_plugin: Callable[..., InstalledPlugin],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> InstalledPlugin:
     """A stranger's targets, installed before the host of the test starts."""
-    monkeypatch.setattr(effects, "MARGIN", MARGIN)
+    monkeypatch.setattr(effects, "MARGIN", tracker_of_tests.MARGIN)
+    if "[late-" in request.node.name:
+        monkeypatch.setattr(tracker_of_tests, "TIMEOUT", tracker_of_tests.BRIEF)
     return install_plugin("tracker", PLUGIN)
 
 
@@ -59,13 +66,29 @@ async def _start(api: Api, tracker: Tracker, session_id: str, target: str = "tra
     return UUID(started.json()["task_id"])
 
 
-async def _drain(api: Api) -> TaskRun:
-    """Run and retry until nothing is queued; the run as it stands then."""
+async def _drain(api: Api, *, patiently: bool = False) -> TaskRun:
+    """Run and retry until nothing is queued; the run as it stands then.
+
+    Before each try the time has passed in which a call of the one before may still do something;
+    or it is waited for.
+    """
     last: list[TaskRun] = []
     while settled := await drain(api.runtime):
         last = settled
+        if not patiently:
+            await _over(api)
         await asyncio.sleep(0.01)
     return last[-1]
+
+
+async def _over(api: Api) -> None:
+    async with api.runtime.session_factory() as db:
+        await db.execute(
+            update(Effect)
+            .where(Effect.state == EffectState.INTENDED)
+            .values(over_at=func.clock_timestamp())
+        )
+        await db.commit()
 
 
 async def _recorded(api: Api, session_id: str) -> list[Effect]:
@@ -78,6 +101,10 @@ async def _lost(api: Api, run_id: UUID, attempt: int = 1) -> None:
     async with api.runtime.session_factory() as db:
         await transitions.requeue_run(db, run_id, attempt, outcome=AttemptOutcome.LOST)
         await db.commit()
+
+
+async def _at_work_again(api: Api, run_id: UUID) -> bool:
+    return (await lab.run_of(api.runtime, run_id)).attempt == 2
 
 
 def _one_each(tracker: Tracker, number: int = 3) -> bool:
@@ -94,7 +121,7 @@ async def test_each_ticket_is_created_once_when_an_answer_does_not_come(
     tracker.faults = {2: fault}
     await _start(api, tracker, session_id)
 
-    run = await _drain(api)
+    run = await _drain(api, patiently=fault == "late")
 
     assert (run.status, run.tries) == ("completed", 2)
     assert _one_each(tracker)
@@ -136,7 +163,10 @@ async def test_an_attempt_that_is_overtaken_while_it_sends_leaves_its_issue_to_t
     first = asyncio.create_task(drain(api.runtime))
     await tracker.waiting.wait()
     await _lost(api, run_id)
-    second = await _drain(api)
+    others = asyncio.create_task(_drain(api))
+    await lab.until(lambda: _at_work_again(api, run_id))
+    tracker.go_on.set()
+    second = await others
     await first
 
     assert (second.status, second.attempt) == ("completed", 2)
@@ -174,12 +204,13 @@ async def test_each_ticket_is_created_once_when_its_worker_is_killed_before_it_r
     run_id = await _start(api, tracker, session_id)
 
     async with _worker(api.runtime, tmp_path) as process:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await tracker.hanging.wait()
         process.send_signal(signal.SIGKILL)
         await process.wait()
     left_behind = {effect.state for effect in await _recorded(api, session_id)}
     await _lost(api, run_id)
+    await _over(api)
     run = await _drain(api)
 
     assert left_behind == {EffectState.DONE, EffectState.INTENDED}

@@ -22,8 +22,11 @@ from ticketgen import Plugin
 from ticketgen.errors import OutcomeUnknownError, RateLimitedError, TemporaryError
 from ticketgen.provides import ExportedFile, ExportTarget, ExportTicket, Sending, SentTicket
 
-TIMEOUT = timedelta(seconds=1)
-MARGIN = timedelta(seconds=1)
+TIMEOUT = timedelta(minutes=1)
+"""No machine is so slow that a call is stopped by it."""
+BRIEF = timedelta(seconds=3)
+"""For the one test in which a call is stopped."""
+MARGIN = timedelta(seconds=3)
 
 PLUGIN = """
 from ticketgen import hookimpl
@@ -45,7 +48,7 @@ class Tracker:
     faults: dict[int, str] = field(default_factory=dict)
     """What happens to the n-th creation that is asked for.
 
-    `slow`: it is answered in time; `late`: it is created when nobody waits for it any more;
+    `slow`: it is answered when it may be; `late`: it is created when nobody waits for it any more;
     `break`: it is created and not answered; `hang`: the same, and the connection stays open;
     `refuse`: it is not created.
     """
@@ -54,6 +57,8 @@ class Tracker:
     """So many seconds after its creation the search shows an issue."""
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
     """A slow creation has begun."""
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    """It may go on."""
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
     """A creation is done, and its answer will not come."""
 
@@ -76,9 +81,11 @@ class Tracker:
         fault = self.faults.get(self.asked)
         if fault == "refuse":
             return 429, {}
-        if fault in {"slow", "late"}:
+        if fault == "slow":
             self.waiting.set()
-            await asyncio.sleep(TIMEOUT.total_seconds() * (0.5 if fault == "slow" else 1.3))
+            await self.go_on.wait()
+        if fault == "late":
+            await asyncio.sleep(BRIEF.total_seconds() + 0.3 * MARGIN.total_seconds())
         number = len(self.issues) + 1
         now = asyncio.get_running_loop().time()
         self.issues.append({**wanted, "key": f"HM-{number}", "at": now})
@@ -142,7 +149,7 @@ async def _client(sending: Sending) -> AsyncIterator[httpx2.AsyncClient]:
     url = sending.options["url"]
     try:
         # Without certificates, which take long to read: the address is one of this machine.
-        async with httpx2.AsyncClient(base_url=url, timeout=30, verify=False) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=90, verify=False) as client:
             yield client
     except httpx2.TransportError as error:
         raise TemporaryError("The tracker did not answer.") from error

@@ -64,7 +64,7 @@ def test_any_bytes_become_tickets_or_a_clear_refusal(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("csv_type", CSV_TYPES, ids=lambda one: one.name)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(rows=st.lists(st.lists(cells, min_size=1, max_size=20), max_size=6))
 def test_any_rows_of_any_type_become_tickets(csv_type: CsvType, rows: list[list[str]]) -> None:
     lines = [",".join(f'"{cell}"' for cell in row) for row in rows]
@@ -75,7 +75,7 @@ def test_any_rows_of_any_type_become_tickets(csv_type: CsvType, rows: list[list[
     check(built)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_a_damaged_specification_becomes_tickets_or_a_clear_refusal(data: st.DataObject) -> None:
     files = list(sample_files().values())

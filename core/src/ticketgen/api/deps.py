@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Path
+from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,6 +24,7 @@ from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.users import User
 from ticketgen.errors import AuthenticationError, PermissionDeniedError
+from ticketgen.registry import PluginUnavailableError
 from ticketgen.starting import UnitOfWork
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "refuse_foreign_run",
     "service",
     "started_answer",
+    "state",
 ]
 
 ServiceT = TypeVar("ServiceT")
@@ -69,9 +72,11 @@ async def _unit_of_work(runtime: HostRuntime) -> AsyncIterator[UnitOfWork]:
 
 
 Work = Annotated[UnitOfWork, Depends(_unit_of_work, scope="function")]
+"""The transaction of the request, a `Starter`; committed for you before the answer leaves."""
 
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+"""What the header `Authorization` holds, if anything."""
 
 
 async def current_user(work: Work, credentials: Credentials) -> User:
@@ -89,6 +94,7 @@ async def current_user(work: Work, credentials: Credentials) -> User:
 
 
 CurrentUser = Annotated[User, Depends(current_user, scope="function")]
+"""Whoever the request's token belongs to."""
 
 
 async def _admin(user: CurrentUser) -> User:
@@ -105,8 +111,10 @@ async def _admin(user: CurrentUser) -> User:
 
 
 Admin = Annotated[User, Depends(_admin, scope="function")]
+"""The same, if an administrator; otherwise 403."""
 
 SessionId = Annotated[UUID, Path(description="The session's id.")]
+"""The path parameter `session_id`."""
 
 
 def refuse_foreign(session: WorkSession, user: User) -> None:
@@ -130,6 +138,7 @@ async def _owned_session(session_id: SessionId, work: Work, user: CurrentUser) -
 
 
 OwnedSession = Annotated[WorkSession, Depends(_owned_session, scope="function")]
+"""The session of `session_id`, for its owner and administrators; otherwise 403 or 404."""
 
 
 async def _locked_session(session_id: SessionId, work: Work, user: CurrentUser) -> WorkSession:
@@ -140,6 +149,7 @@ async def _locked_session(session_id: SessionId, work: Work, user: CurrentUser) 
 
 
 LockedSession = Annotated[WorkSession, Depends(_locked_session, scope="function")]
+"""The same, its row locked until the answer: for routes that change it."""
 
 
 async def refuse_foreign_run(db: AsyncSession, run: TaskRun, user: User) -> None:
@@ -165,6 +175,7 @@ async def _visible_run(
 
 
 VisibleRun = Annotated[TaskRun, Depends(_visible_run, scope="function")]
+"""The run of `task_id`, for whoever may see it; otherwise 403 or 404."""
 
 
 def service(build: Callable[[Starter], ServiceT]) -> Any:
@@ -177,3 +188,23 @@ def service(build: Callable[[Starter], ServiceT]) -> Any:
         return build(work)
 
     return Depends(built, scope="function")
+
+
+async def _state(runtime: HostRuntime, connection: HTTPConnection) -> Any:
+    """What the lifespan of the plugin whose route this is has yielded in this process.
+
+    Raises:
+        PluginUnavailableError: it has not been started here, or has no lifespan.
+    """
+    plugin: str = connection.state.plugin
+    if plugin not in runtime.states:
+        raise PluginUnavailableError(
+            f"The plugin {plugin!r} has not been started in this process.",
+            recovery_actions=["Give it a lifespan that yields what its routes use."],
+        )
+    return runtime.states[plugin]
+
+
+state: Any = Depends(_state)
+"""What the plugin's lifespan has yielded: use it as `Annotated[MyClient, state]`, in the routes of
+`Plugin.router` and `Plugin.public_router`."""

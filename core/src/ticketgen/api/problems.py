@@ -36,6 +36,7 @@ from ticketgen.errors import (
     TooLargeError,
 )
 from ticketgen.findings import Finding
+from ticketgen.registry import PluginUnavailableError
 
 __all__ = [
     "FindingsError",
@@ -273,7 +274,7 @@ def install_problem_handlers(app: FastAPI, session_factory: SessionFactory) -> N
         understood = _understood(error)
         error_id = new_id()
         where = f"{request.method} {request.url.path}"
-        if isinstance(understood, TemporaryError):
+        if isinstance(understood, TemporaryError | PluginUnavailableError):
             # One line each: an outage refuses every request, and its traceback tells no more.
             _log.warning(
                 "request_postponed",

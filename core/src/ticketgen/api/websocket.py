@@ -45,7 +45,15 @@ from ticketgen.progress import (
 from ticketgen.progress_hub import ProgressHub
 from ticketgen.runtime import Runtime
 
-__all__ = ["CLOSE_FOREIGN", "CLOSE_TRY_AGAIN", "CLOSE_UNKNOWN", "stream_run", "stream_session"]
+__all__ = [
+    "CLOSE_FOREIGN",
+    "CLOSE_OUT_OF_USE",
+    "CLOSE_TRY_AGAIN",
+    "CLOSE_UNKNOWN",
+    "refuse_stream",
+    "stream_run",
+    "stream_session",
+]
 
 _log = structlog.get_logger(__name__)
 
@@ -53,10 +61,15 @@ CLOSE_FOREIGN = 4403
 """The session or run belongs to somebody else."""
 CLOSE_UNKNOWN = 4404
 """There is no such session or run."""
+CLOSE_OUT_OF_USE = 4503
+"""The plugin that brings the task could not be loaded; the reason says why."""
 CLOSE_TRY_AGAIN = 1013
 """The database is away; come back in a moment."""
 
 _LOOK_SECONDS = 2.0
+
+_LONGEST_REASON = 123
+"""Bytes of a reason that the protocol has room for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +124,26 @@ async def stream_session(websocket: WebSocket, *, task_type: str, session_id: UU
 async def stream_run(websocket: WebSocket, *, run_id: UUID) -> None:
     """Serve one client of a run until it ends or the client leaves."""
     await _stream(websocket, _RunStream(run_id=run_id))
+
+
+async def refuse_stream(
+    websocket: WebSocket, *, task_type: str, session_id: UUID, plugin: str
+) -> None:
+    """Tell a client why a task's plugin is out of use; to nobody who may not be here at all."""
+    runtime: Runtime = websocket.app.state.runtime
+    try:
+        _require_origin(websocket, runtime.settings.allowed_origins)
+        await _caller(
+            websocket, runtime, _SessionStream(task_type=task_type, session_id=session_id)
+        )
+    except TicketgenError as error:
+        await _deny(websocket, error)
+        return
+    await websocket.accept()
+    problem = runtime.registry.problem_of(plugin)
+    why = f"The plugin {plugin!r} is out of use: {problem.message if problem else 'see its log'}"
+    reason = why.encode(errors="replace")[:_LONGEST_REASON].decode(errors="ignore")
+    await websocket.close(CLOSE_OUT_OF_USE, reason)
 
 
 async def _stream(websocket: WebSocket, stream: _Stream) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from ticketgen.cli import (
@@ -19,18 +22,38 @@ from ticketgen.cli import (
     users,
     workers,
 )
-from ticketgen.cli.console import fail
+from ticketgen.cli.plugin_commands import PluginGroup
+from ticketgen.console import fail
 from ticketgen.errors import TicketgenError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="ticketgen",
+    cls=PluginGroup,
     help="Turns the specification sheets of a Drupal site into validated Jira tickets.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ticketgen {version('ticketgen-core')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """What stands before the command."""
+
+
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("api")(api.api)

@@ -11,8 +11,9 @@ import uvicorn
 
 from ticketgen.api.app import create_app
 from ticketgen.attached import attached_settings
-from ticketgen.cli.console import run
 from ticketgen.cli.parent import end_with_parent
+from ticketgen.cli.safe import Safe, safe_overrides
+from ticketgen.console import run
 from ticketgen.errors import ConfigurationError
 from ticketgen.logs import configure_logs
 from ticketgen.migrations import require_current_schema
@@ -46,6 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
 def api(
     host: Annotated[str | None, typer.Option(help="Address to bind to.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to bind to.")] = None,
+    safe: Safe = False,
     listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
@@ -57,7 +59,7 @@ def api(
         end_with_parent()
 
     async def work() -> None:
-        settings = attached_settings()
+        settings = attached_settings(**safe_overrides(safe))
         configure_logs(settings)
         bound = (
             socket.socket(fileno=listen_fd)

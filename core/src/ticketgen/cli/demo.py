@@ -23,9 +23,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from ticketgen.cli.account import temporary_token
-from ticketgen.cli.console import fail, out, run
 from ticketgen.cli.journey import Journey, journey
 from ticketgen.cli.local import local_system
+from ticketgen.cli.safe import Safe, safe_overrides
+from ticketgen.console import fail, out, run
 from ticketgen.errors import ConfigurationError, InvalidInputError, TicketgenError
 from ticketgen.registry import Registry, load_registry
 from ticketgen.sample import sample_files
@@ -47,6 +48,7 @@ def demo(
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the exported files.")] = Path(
         "ticketgen-export"
     ),
+    safe: Safe = False,
 ) -> None:
     """Turn a specification into validated, exported tickets, and show how.
 
@@ -55,12 +57,13 @@ def demo(
     """
     try:
         files = _read_spec(spec) if spec else sample_files()
-        _require_tasks(load_registry(load_settings()))
+        _require_tasks(load_registry(load_settings(**safe_overrides(safe))))
         _require_free(out_dir)
     except TicketgenError as error:
         fail(error)
     try:
-        made = run(_demo(spec.resolve().name if spec else "Tidemark Museum", files, out_dir))
+        name = spec.resolve().name if spec else "Tidemark Museum"
+        made = run(_demo(name, files, out_dir, safe))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
     _report(made, len(files), out_dir)
@@ -83,14 +86,16 @@ def _end_on_sigterm() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
 
 
-async def _demo(name: str, files: dict[str, bytes], out_dir: Path) -> _Made:
+async def _demo(name: str, files: dict[str, bytes], out_dir: Path, safe: bool) -> _Made:
     _end_on_sigterm()
     with tempfile.TemporaryDirectory(prefix="ticketgen-demo-") as directory:
         stack = AsyncExitStack()
         try:
             with out.status("Starting Postgres, Valkey, the API and a worker …"):
                 system = await stack.enter_async_context(
-                    local_system(Path(directory), host="127.0.0.1", port=0, durable=False)
+                    local_system(
+                        Path(directory), host="127.0.0.1", port=0, durable=False, safe=safe
+                    )
                 )
             token = await temporary_token(system.settings)
             async with journey(system.url, token) as client:

@@ -12,13 +12,19 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ticketgen.attached import attached_settings
-from ticketgen.cli.console import out, run
+from ticketgen.cli.db_reports import found_line
+from ticketgen.console import out, run
 from ticketgen.database import create_engine, create_session_factory
 from ticketgen.discovery import PluginStatus
 from ticketgen.domain import workers
 from ticketgen.embedded import attach
 from ticketgen.errors import TicketgenError
-from ticketgen.migrations import require_current_schema
+from ticketgen.migrations import (
+    CORE,
+    installed_trees,
+    require_current_schema,
+    survey_schemas,
+)
 from ticketgen.queue import RunQueue
 from ticketgen.registry import load_registry
 from ticketgen.settings import Settings, load_settings
@@ -110,6 +116,8 @@ async def _database(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Re
         yield "database", True, f"Postgres {version}"
         await require_current_schema(engine)
         yield "schema", True, "as this version needs it"
+        for report in await _plugin_tables(settings, engine):
+            yield report
     except TicketgenError as error:
         yield "schema", False, _said(error)
         return
@@ -123,6 +131,20 @@ async def _database(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Re
     for worker in live:
         found = f"{worker.running} of {worker.max_jobs} runs, seen {worker.last_seen_at:%H:%M:%S}"
         yield f"worker {worker.host}:{worker.pid}", True, found
+
+
+async def _plugin_tables(settings: Settings, engine: AsyncEngine) -> list[Report]:
+    installed = installed_trees(settings)
+    unread = {found.name: found for found in installed.unread}
+    return [
+        (
+            f"tables of {state.owner}",
+            state.problem is None,
+            found_line(state, unread.get(state.owner)),
+        )
+        for state in await survey_schemas(engine, installed.trees)
+        if state.owner != CORE
+    ]
 
 
 async def _api(url: str) -> Report:

@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
-from ticketgen.cli.console import out, run
+from ticketgen.console import out, run
 from ticketgen.database import database_time
 from ticketgen.domain import audit, effects
 from ticketgen.domain.effects import Effect, EffectName, EffectState

@@ -15,18 +15,22 @@ from typing import IO
 
 import httpx2
 import structlog
+from rich.markup import escape
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ticketgen.background import end_tasks
 from ticketgen.cli.api import listen
+from ticketgen.cli.db_reports import failed_line
+from ticketgen.cli.safe import safe_overrides
+from ticketgen.console import err
 from ticketgen.database import create_engine, create_session_factory
 from ticketgen.domain import workers
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.errors import TicketgenError
-from ticketgen.migrations import upgrade_schema
+from ticketgen.migrations import installed_trees, upgrade_all
 from ticketgen.settings import Settings, load_settings
 
-__all__ = ["LocalSystem", "local_system"]
+__all__ = ["LocalSystem", "local_system", "migrate"]
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -144,7 +148,7 @@ def _died(child: _Child) -> ProcessDiedError:
 
 @asynccontextmanager
 async def local_system(
-    directory: Path, *, host: str, port: int, durable: bool
+    directory: Path, *, host: str, port: int, durable: bool, safe: bool = False
 ) -> AsyncIterator[LocalSystem]:
     """Start everything in a directory, wait until it is ready, and stop everything at the end.
 
@@ -161,13 +165,12 @@ async def local_system(
         servers = await stack.enter_async_context(EmbeddedServers(directory, durable=durable))
         bound = stack.enter_context(listen(host, port))
         settings = load_settings(
-            database_url=servers.database_url, redis_url=servers.redis_url, data_dir=directory
+            database_url=servers.database_url,
+            redis_url=servers.redis_url,
+            data_dir=directory,
+            **safe_overrides(safe),
         )
-        engine = create_engine(settings, application_name="ticketgen-up")
-        try:
-            await upgrade_schema(engine)
-        finally:
-            await engine.dispose()
+        await migrate(settings)
         logs = directory / "logs"
         logs.mkdir(exist_ok=True)
         children = []
@@ -195,6 +198,23 @@ async def local_system(
         yield system
 
 
+async def migrate(settings: Settings) -> None:
+    """Migrate all tables; a plugin whose own cannot be is said to be out of use."""
+    engine = create_engine(settings, application_name="ticketgen-up")
+    try:
+        reports = await upgrade_all(engine, installed_trees(settings).trees)
+    finally:
+        await engine.dispose()
+    for report in reports:
+        if report.problem is not None:
+            err.print(f"[red]{escape(failed_line(report))}[/red]", soft_wrap=True, highlight=False)
+            err.print(
+                f"  → {escape(report.problem.remedy)} It shows the traceback.",
+                soft_wrap=True,
+                highlight=False,
+            )
+
+
 def _processes(bound: socket.socket) -> list[tuple[str, list[str], tuple[int, ...]]]:
     descriptor = bound.fileno()
     return [
@@ -210,6 +230,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "TICKETGEN_DATABASE_URL": str(settings.database_url),
         "TICKETGEN_REDIS_URL": str(settings.redis_url),
         "TICKETGEN_DATA_DIR": str(settings.data_dir),
+        "TICKETGEN_SAFE_MODE": str(settings.safe_mode),
         "PYTHONUNBUFFERED": "1",
     }
 

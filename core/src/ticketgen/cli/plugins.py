@@ -9,15 +9,22 @@ import typer
 from rich.markup import escape
 
 from ticketgen.api.routes.plugins import PluginView, describe
-from ticketgen.cli.console import fail, out
+from ticketgen.cli.plugins_check import check
+from ticketgen.cli.plugins_doctor import doctor
+from ticketgen.cli.plugins_new import new
+from ticketgen.cli.safe import Safe, safe_overrides
+from ticketgen.console import fail, out
 from ticketgen.discovery import PluginStatus
 from ticketgen.errors import TicketgenError
-from ticketgen.registry import load_registry
+from ticketgen.registry import survey_registry
 from ticketgen.settings import load_settings
 
 __all__ = ["app"]
 
 app = typer.Typer(help="The installed plugins.", invoke_without_command=True)
+app.command("doctor")(doctor)
+app.command("check")(check)
+app.command("new")(new)
 
 _COLOURS = {
     PluginStatus.ACTIVE: "green",
@@ -31,22 +38,22 @@ _COLOURS = {
 def list_plugins(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    safe: Safe = False,
 ) -> None:
     """List every installed plugin; ends with 1 if one is broken."""
     if context.invoked_subcommand is not None:
         return
     try:
+        settings = load_settings(**safe_overrides(safe))
         # A listing must show a broken required plugin, not stop at it.
-        expected = load_settings().required_plugins
-        settings = load_settings(required_plugins=(), strict_plugins=False)
-        found = [describe(plugin) for plugin in load_registry(settings).plugins]
+        found = [describe(plugin) for plugin in survey_registry(settings).plugins]
     except TicketgenError as error:
         fail(error)
     if as_json:
         typer.echo(json.dumps([view.model_dump(mode="json") for view in found], indent=2))
     else:
         _print(found)
-        for name in sorted(set(expected) - {view.name for view in found}):
+        for name in sorted(set(settings.required_plugins) - {view.name for view in found}):
             out.print(f"[bold]{name}[/bold]  [yellow]not installed[/yellow]", highlight=False)
     if any(view.status in {PluginStatus.FAILED, PluginStatus.INCOMPATIBLE} for view in found):
         raise typer.Exit(1)
@@ -79,5 +86,8 @@ def _adds(view: PluginView) -> list[str]:
         *(f"schedule {item}" for item in view.schedules),
         *(f"route {item}" for item in view.routes),
         *(f"channel {item}" for item in view.channels),
-        *(f"{kind}: {', '.join(names)}" for kind, names in kinds.items()),
+        *(
+            f"{kind}: {', '.join(names)}" if any(names) else f"{kind}: ticketgen {view.name} …"
+            for kind, names in kinds.items()
+        ),
     ]

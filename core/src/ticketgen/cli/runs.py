@@ -14,7 +14,7 @@ from rich.markup import escape
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.api.routes.runs import AttemptView, RunView, view_attempt, view_run
-from ticketgen.cli.console import err, out, run
+from ticketgen.console import err, out, run
 from ticketgen.context import StartedRun
 from ticketgen.domain import failures, run_attempts, task_runs
 from ticketgen.domain.failures import Failure

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from ticketgen.api.routes.schedules import ScheduleView, describe_schedules
-from ticketgen.cli.console import err, out, run
+from ticketgen.console import err, out, run
 from ticketgen.context import StartedRun
 from ticketgen.runtime import open_runtime
 from ticketgen.scheduler import Scheduler

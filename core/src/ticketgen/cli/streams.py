@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx2
 import typer
 
-from ticketgen.cli.console import run
+from ticketgen.console import run
 from ticketgen.embedded import attach
 from ticketgen.errors import ConfigurationError, TicketgenError
 from ticketgen.settings import Settings, load_settings

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 from rich.markup import escape
 
-from ticketgen.cli.console import out, run
+from ticketgen.console import out, run
 from ticketgen.database import database_time
 from ticketgen.domain import audit, tokens
 from ticketgen.domain.tokens import ApiToken

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 import typer
@@ -15,9 +15,10 @@ from rich.markup import escape
 
 from ticketgen.background import end_tasks
 from ticketgen.cli.account import local_token
-from ticketgen.cli.console import out, run
 from ticketgen.cli.journey import Journey, journey
 from ticketgen.cli.local import LocalSystem, local_system
+from ticketgen.cli.safe import Safe, safe_overrides
+from ticketgen.console import out, run
 from ticketgen.logs import configure_logs
 from ticketgen.sample import sample_files
 from ticketgen.settings import load_settings
@@ -35,12 +36,14 @@ def up(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where data, logs and the local token are kept.")
     ] = None,
+    safe: Safe = False,
 ) -> None:
     """Run Postgres, Valkey, the API and a worker until Ctrl-C; data is kept between runs."""
-    run(_up(host, port, {} if data_dir is None else {"data_dir": data_dir.absolute()}))
+    place = {} if data_dir is None else {"data_dir": data_dir.absolute()}
+    run(_up(host, port, safe_overrides(safe) | place))
 
 
-async def _up(host: str | None, port: int | None, overrides: dict[str, Path]) -> None:
+async def _up(host: str | None, port: int | None, overrides: dict[str, Any]) -> None:
     settings = load_settings(**overrides)
     configure_logs(settings)
     stop = asyncio.Event()
@@ -54,6 +57,7 @@ async def _up(host: str | None, port: int | None, overrides: dict[str, Path]) ->
         host=host or settings.api_host,
         port=settings.api_port if port is None else port,
         durable=True,
+        safe=settings.safe_mode,
     )
     async with starting as system:
         path = settings.data_dir / "token"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ticketgen.cli.console import out, run
+from ticketgen.console import out, run
 from ticketgen.domain import audit
 from ticketgen.domain.users import Role, create_user, disable_user, list_users
 from ticketgen.runtime import open_runtime

@@ -9,8 +9,9 @@ import typer
 from redis.exceptions import RedisError
 
 from ticketgen.attached import attached_settings
-from ticketgen.cli.console import fail
 from ticketgen.cli.parent import end_with_parent
+from ticketgen.cli.safe import Safe, safe_overrides
+from ticketgen.console import fail
 from ticketgen.errors import TemporaryError, TicketgenError
 from ticketgen.logs import configure_logs
 from ticketgen.worker import build_worker
@@ -31,6 +32,7 @@ def worker(
         int | None, typer.Option(min=1, help="Runs at once; default: TICKETGEN_MAX_JOBS, 2.")
     ] = None,
     burst: Annotated[bool, typer.Option("--burst", help="End when the queue is empty.")] = False,
+    safe: Safe = False,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Work on the runs of the installed plugins until SIGTERM or Ctrl-C.
@@ -40,7 +42,8 @@ def worker(
     if with_parent:
         end_with_parent()
     try:
-        settings = attached_settings(**({} if max_jobs is None else {"max_jobs": max_jobs}))
+        jobs = {} if max_jobs is None else {"max_jobs": max_jobs}
+        settings = attached_settings(**safe_overrides(safe), **jobs)
         configure_logs(settings)
         asyncio.set_event_loop(asyncio.new_event_loop())
         names = [name.strip() for name in plugins.split(",") if name.strip()]

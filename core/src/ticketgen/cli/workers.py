@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from ticketgen.api.routes.workers import WorkerState, WorkerView, describe_workers
-from ticketgen.cli.console import out, run
+from ticketgen.console import out, run
 from ticketgen.database import database_time
 from ticketgen.runtime import open_runtime
 
@@ -60,4 +60,5 @@ def _lines(view: WorkerView, now: datetime) -> list[str]:
         f"{name}  {view.running} of {view.max_jobs} runs  lag {view.lag:.1f} s  "
         f"since {view.started_at:%Y-%m-%d %H:%M}  seen {seen:.0f} s ago",
         f"  {served or 'serves no plugin'}",
+        *(f"  out of use: {name}, {why}" for name, why in sorted(view.failed.items())),
     ]

@@ -2,6 +2,9 @@
 
 One module per noun; import the module and call through it, `tickets.list_tickets(db, …)`. No
 function here commits: the edge that opened the transaction does.
+
+Plugins use the nouns. The machinery of runs is the host's own and may change without notice:
+`backlog`, `redelivery`, `run_access`, `run_attempts`, `schedules`, `transitions`, `workers`.
 """
 
 from __future__ import annotations

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, delete, func, select
+from sqlalchemy import ForeignKey, Select, String, delete, func, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ticketgen.database import Base, new_id
 
-__all__ = ["AuditEntry", "delete_old_entries", "record"]
+__all__ = ["AuditEntry", "count_old_entries", "delete_old_entries", "record"]
 
 
 class AuditEntry(Base):
@@ -54,11 +54,21 @@ def record(
     )
 
 
-async def delete_old_entries(db: AsyncSession, *, retention: timedelta, limit: int) -> int:
-    """Delete at most `limit` entries older than `retention`; how many went."""
-    doomed = (
+def _old(*, retention: timedelta, limit: int) -> Select[UUID]:
+    return (
         select(AuditEntry.id).where(AuditEntry.at < func.clock_timestamp() - retention).limit(limit)
     )
+
+
+async def count_old_entries(db: AsyncSession, *, retention: timedelta, limit: int) -> int:
+    """How many entries are older than `retention`; counted as far as `limit`."""
+    found = _old(retention=retention, limit=limit).subquery()
+    return int(await db.scalar(select(func.count()).select_from(found)) or 0)
+
+
+async def delete_old_entries(db: AsyncSession, *, retention: timedelta, limit: int) -> int:
+    """Delete at most `limit` entries older than `retention`; how many went."""
+    doomed = _old(retention=retention, limit=limit)
     result = await db.execute(delete(AuditEntry).where(AuditEntry.id.in_(doomed)))
     assert isinstance(result, CursorResult)  # noqa: S101 - narrows the type for the checker
     return int(result.rowcount)

@@ -1,16 +1,16 @@
-"""How much work waits, and for how long: whether anybody takes it."""
+"""How much work waits, for how long, and what becomes of it: whether anybody takes it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.domain.task_runs import ACTIVE_STATES, RunState, TaskRun
 
-__all__ = ["COUNTED", "Backlog", "count_backlog"]
+__all__ = ["COUNTED", "Backlog", "count_active_runs", "count_backlog", "count_settled_runs"]
 
 
 COUNTED = 10_000
@@ -49,3 +49,50 @@ async def count_backlog(db: AsyncSession) -> Backlog:
         )
     ).one()
     return Backlog(due=row.due, oldest=row.oldest or timedelta(0), parked=row.parked)
+
+
+async def count_active_runs(
+    db: AsyncSession, *, plugin: str | None = None
+) -> dict[tuple[str, ...], float]:
+    """How many runs of each task type, or of one plugin's, are in each active state.
+
+    Of all at most `COUNTED`.
+    """
+    query = select(TaskRun.task_type, TaskRun.state).where(TaskRun.state.in_(ACTIVE_STATES))
+    if plugin is not None:
+        query = query.where(
+            or_(
+                TaskRun.task_type == plugin,
+                TaskRun.task_type.startswith(f"{plugin}.", autoescape=True),
+            )
+        )
+    return await _counted(db, query.limit(COUNTED))
+
+
+async def count_settled_runs(
+    db: AsyncSession, *, within: timedelta
+) -> dict[tuple[str, ...], float]:
+    """The same for runs that were stored within that time and have ended.
+
+    By when they were stored, not when they ended: that is what an index knows.
+    """
+    return await _counted(
+        db,
+        select(TaskRun.task_type, TaskRun.state)
+        .where(
+            TaskRun.created_at > func.clock_timestamp() - within,
+            TaskRun.state.not_in(ACTIVE_STATES),
+        )
+        .order_by(TaskRun.created_at.desc())
+        .limit(COUNTED),
+    )
+
+
+async def _counted(db: AsyncSession, runs: Select[str, RunState]) -> dict[tuple[str, ...], float]:
+    found = runs.subquery()
+    rows = await db.execute(
+        select(found.c.task_type, found.c.state, func.count()).group_by(
+            found.c.task_type, found.c.state
+        )
+    )
+    return {(task_type, str(state)): count for task_type, state, count in rows}

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, String, delete, func, select, update
+from sqlalchemy import JSON, ColumnElement, ForeignKey, String, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,6 +29,7 @@ __all__ = [
     "EffectName",
     "EffectState",
     "begin_effect",
+    "count_effects",
     "forget_effect",
     "list_effects",
     "read_effect",
@@ -251,6 +252,19 @@ async def _settleable(db: AsyncSession, name: EffectName) -> Effect:
             recovery_actions=[f"Look again after {effect.over_at:%Y-%m-%d %H:%M:%S} UTC."],
         )
     return effect
+
+
+async def count_effects(db: AsyncSession, *, plugin: str) -> dict[str, int]:
+    """How many effects of a plugin are `done`, `under_way`, and of `unknown` outcome."""
+    state = case(
+        (Effect.state == EffectState.DONE, "done"),
+        (Effect.over_at > func.clock_timestamp(), "under_way"),
+        else_="unknown",
+    )
+    found = select(state.label("state")).where(Effect.plugin == plugin).subquery()
+    rows = await db.execute(select(found.c.state, func.count()).group_by(found.c.state))
+    counted = {state: int(count) for state, count in rows}
+    return {"done": 0, "under_way": 0, "unknown": 0} | counted
 
 
 async def list_effects(

@@ -14,7 +14,14 @@ from ticketgen.database import Base, new_id, words
 from ticketgen.errors import ErrorCategory, TicketgenError
 from ticketgen.storable import storable, storable_text
 
-__all__ = ["Failure", "failures_of_run", "list_failures", "record_failure"]
+__all__ = [
+    "Failure",
+    "error_of",
+    "failure_from",
+    "failures_of_run",
+    "list_failures",
+    "record_failure",
+]
 
 
 class Failure(Base):
@@ -53,7 +60,31 @@ async def record_failure(
     attempt: int | None = None,
 ) -> Failure:
     """Store an error as a row of the caller's transaction, whatever characters are in it."""
-    failure = Failure(
+    failure = failure_from(
+        error,
+        operation_stage=operation_stage,
+        severity=severity,
+        session_id=session_id,
+        task_id=task_id,
+        attempt=attempt,
+    )
+    db.add(failure)
+    await db.flush()
+    return failure
+
+
+def failure_from(
+    error: TicketgenError,
+    *,
+    operation_stage: str,
+    severity: str = "blocking",
+    session_id: UUID | None = None,
+    task_id: UUID | None = None,
+    attempt: int | None = None,
+) -> Failure:
+    """The row for an error, in no transaction yet; characters that no row can hold are replaced."""
+    return Failure(
+        id=new_id(),
         session_id=session_id,
         task_id=task_id,
         attempt=attempt,
@@ -65,9 +96,17 @@ async def record_failure(
         recovery_actions=storable(error.recovery_actions),
         technical_details=storable(error.technical_details),
     )
-    db.add(failure)
-    await db.flush()
-    return failure
+
+
+def error_of(failure: Failure) -> dict[str, Any]:
+    """What the row of a run, and whoever asks for the run, says of its failure."""
+    return {
+        "error_id": str(failure.id),
+        "error_category": str(failure.error_category),
+        "code": failure.code,
+        "user_message": failure.user_message,
+        "recovery_actions": failure.recovery_actions,
+    }
 
 
 async def list_failures(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text, delete, func, select
+from sqlalchemy import ColumnElement, ForeignKey, String, Text, and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,6 +18,8 @@ __all__ = [
     "Stage",
     "WorkSession",
     "bump_content",
+    "count_by_stage",
+    "count_expired_sessions",
     "delete_expired_sessions",
     "get_session",
     "list_sessions",
@@ -154,6 +156,31 @@ def bump_content(session: WorkSession) -> int:
     return session.content_revision
 
 
+async def count_by_stage(db: AsyncSession) -> dict[Stage, int]:
+    """How many sessions are in each stage, everybody's; every stage is there."""
+    rows = await db.execute(select(WorkSession.stage, func.count()).group_by(WorkSession.stage))
+    found = {stage: int(count) for stage, count in rows}
+    return {stage: found.get(stage, 0) for stage in Stage}
+
+
+def _expired(retention: timedelta) -> ColumnElement[bool]:
+    """Untouched for so long, not completed, and nothing of it at work."""
+    active = select(TaskRun.id).where(
+        TaskRun.session_id == WorkSession.id, TaskRun.state.in_(ACTIVE_STATES)
+    )
+    return and_(
+        WorkSession.updated_at < func.clock_timestamp() - retention,
+        WorkSession.stage != Stage.COMPLETED,
+        ~active.exists(),
+    )
+
+
+async def count_expired_sessions(db: AsyncSession, *, retention: timedelta, limit: int) -> int:
+    """How many sessions `delete_expired_sessions` would delete; counted as far as `limit`."""
+    found = select(WorkSession.id).where(_expired(retention)).limit(limit).subquery()
+    return int(await db.scalar(select(func.count()).select_from(found)) or 0)
+
+
 async def delete_expired_sessions(
     db: AsyncSession, *, retention: timedelta, limit: int
 ) -> list[UUID]:
@@ -162,17 +189,10 @@ async def delete_expired_sessions(
     What belongs to a session goes with it. One whose run is active is left alone, and one that
     is locked by somebody at work is left for the next time.
     """
-    active = select(TaskRun.id).where(
-        TaskRun.session_id == WorkSession.id, TaskRun.state.in_(ACTIVE_STATES)
-    )
     doomed = list(
         await db.scalars(
             select(WorkSession.id)
-            .where(
-                WorkSession.updated_at < func.clock_timestamp() - retention,
-                WorkSession.stage != Stage.COMPLETED,
-                ~active.exists(),
-            )
+            .where(_expired(retention))
             .order_by(WorkSession.updated_at)
             .limit(limit)
             .with_for_update(skip_locked=True)

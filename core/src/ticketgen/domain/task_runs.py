@@ -39,6 +39,7 @@ __all__ = [
     "TaskRun",
     "find_active_run",
     "get_run",
+    "hold_announcement",
     "insert_run",
     "latest_run",
     "list_runs",
@@ -332,6 +333,33 @@ async def list_runs(
     if among is not None:
         query = query.where(among)
     return list(await db.scalars(query))
+
+
+_ANNOUNCEMENT_LOCK = 0x71C4_0003
+"""First key of the advisory locks under which endings are told; the second is of the run."""
+
+_LONGEST_TELLING = timedelta(minutes=2)
+
+
+async def hold_announcement(db: AsyncSession, run_id: UUID) -> bool:
+    """Reserve the telling of a run's ending until the transaction ends; no row is locked.
+
+    False if another process is at it, or it has been told, or the run is gone.
+    """
+    await db.execute(
+        text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)"),
+        {"limit": f"{int(_LONGEST_TELLING.total_seconds())}s"},
+    )
+    if not await db.scalar(
+        text("SELECT pg_try_advisory_xact_lock(:kind, hashtext(:run))"),
+        {"kind": _ANNOUNCEMENT_LOCK, "run": str(run_id)},
+    ):
+        return False
+    # A statement of its own: what was committed before the lock was free has to be seen.
+    untold = await db.scalar(
+        select(TaskRun.id).where(TaskRun.id == run_id, TaskRun.announced_at.is_(None))
+    )
+    return untold is not None
 
 
 async def mark_announced(db: AsyncSession, run_id: UUID) -> None:

@@ -11,7 +11,7 @@ import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String, delete, func, or_, select, update
+from sqlalchemy import ForeignKey, LargeBinary, Select, String, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -24,6 +24,7 @@ __all__ = [
     "ApiToken",
     "StreamPass",
     "authenticate",
+    "count_expired_tokens",
     "create_stream_pass",
     "create_token",
     "delete_expired_tokens",
@@ -189,15 +190,24 @@ async def open_stream_pass(db: AsyncSession, *, secret: str, channel: str) -> Us
     return user
 
 
+def _ended(*, grace: timedelta, limit: int) -> Select[UUID]:
+    ended = func.least(ApiToken.expires_at, func.coalesce(ApiToken.revoked_at, ApiToken.expires_at))
+    return select(ApiToken.id).where(ended < func.clock_timestamp() - grace).limit(limit)
+
+
+async def count_expired_tokens(db: AsyncSession, *, grace: timedelta, limit: int) -> int:
+    """How many tokens ended longer ago than `grace`; counted as far as `limit`."""
+    found = _ended(grace=grace, limit=limit).subquery()
+    return int(await db.scalar(select(func.count()).select_from(found)) or 0)
+
+
 async def delete_expired_tokens(db: AsyncSession, *, grace: timedelta, limit: int) -> int:
     """Delete at most `limit` tokens that ended longer ago than `grace`, and all dead passes.
 
     A token ends when it expires or is revoked, whichever is first.
     """
-    now = func.clock_timestamp()
-    ended = func.least(ApiToken.expires_at, func.coalesce(ApiToken.revoked_at, ApiToken.expires_at))
-    doomed = select(ApiToken.id).where(ended < now - grace).limit(limit)
+    doomed = _ended(grace=grace, limit=limit)
     result = await db.execute(delete(ApiToken).where(ApiToken.id.in_(doomed)))
-    await db.execute(delete(StreamPass).where(StreamPass.expires_at < now))
+    await db.execute(delete(StreamPass).where(StreamPass.expires_at < func.clock_timestamp()))
     assert isinstance(result, CursorResult)  # noqa: S101 - narrows the type for the checker
     return int(result.rowcount)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, delete, func, select, update
+from sqlalchemy import String, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -38,6 +40,8 @@ class WorkerProcess(Base):
     """Runs in its hands."""
     plugins: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """The plugins it serves: name → version of the distribution."""
+    failed: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
+    """The installed plugins that are out of use in it: name → phase and message."""
     lag: Mapped[float] = mapped_column(default=0.0)
     """Seconds its event loop was late when last asked; much of it: a handler blocks the loop."""
     started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
@@ -60,24 +64,24 @@ async def say_alive(
     max_jobs: int,
     running: int,
     lag: float,
+    failed: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write that a worker lives now; `plugins` is name → version, `lag` seconds."""
+    """Write that a worker lives now, and what it offers; `lag` is seconds.
+
+    `plugins` is name → version, `failed` is name → why that plugin is out of use there.
+    """
+    changing = {
+        "task_types": task_types,
+        "plugins": plugins,
+        "failed": dict(failed),
+        "running": running,
+        "lag": lag,
+    }
     await db.execute(
         insert(WorkerProcess)
-        .values(
-            id=worker_id,
-            host=host,
-            pid=pid,
-            version=version,
-            task_types=task_types,
-            plugins=plugins,
-            max_jobs=max_jobs,
-            running=running,
-            lag=lag,
-        )
+        .values(id=worker_id, host=host, pid=pid, version=version, max_jobs=max_jobs, **changing)
         .on_conflict_do_update(
-            index_elements=["id"],
-            set_={"last_seen_at": func.clock_timestamp(), "running": running, "lag": lag},
+            index_elements=["id"], set_={"last_seen_at": func.clock_timestamp(), **changing}
         )
     )
 

@@ -1,19 +1,11 @@
-"""Alembic's environment: online only, on the connection that `upgrade_schema` hands over."""
+"""Alembic's environment, of all trees: online only, on the connection that is handed over."""
 
 from __future__ import annotations
 
 from alembic import context
 
-import ticketgen.domain  # noqa: F401 - puts every table on the metadata
-from ticketgen.database import Base
-from ticketgen.migrations import VERSION_TABLE
+from ticketgen.migrations.trees import environment
 
-connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection,
-    target_metadata=Base.metadata,
-    version_table=VERSION_TABLE,
-    compare_type=True,
-)
+context.configure(**environment(context.config))
 with context.begin_transaction():
     context.run_migrations()

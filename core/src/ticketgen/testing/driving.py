@@ -5,20 +5,34 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import httpx2
-from sqlalchemy import select
+from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
+from ticketgen.context import Role
 from ticketgen.domain import task_runs
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.leases import LeaseKeeper, WorkerIdentity
+from ticketgen.offering import offer_of
+from ticketgen.opening import open_plugins
+from ticketgen.progress import ProgressMessage, channel_of_run
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime
 
-__all__ = ["Api", "drain", "run_to_end", "start_session", "working"]
+__all__ = [
+    "Api",
+    "drain",
+    "progress_of",
+    "run_to_end",
+    "run_until_settled",
+    "start_session",
+    "started_runs",
+    "working",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,20 +81,16 @@ async def start_session(api: Api, files: Mapping[str, bytes] | None = None, **si
 @asynccontextmanager
 async def working(runtime: Runtime) -> AsyncIterator[Runner]:
     """A runner whose leases are kept, as in a worker process: runs can be cancelled, too."""
-    worker = WorkerIdentity(
-        id=uuid7(),
-        task_types=tuple(runtime.registry.tasks),
-        plugins={
-            plugin.name: runtime.registry.version_of(plugin.name)
-            for plugin in runtime.registry.active
-        },
-        max_jobs=1,
-    )
+    worker = WorkerIdentity(id=uuid7(), max_jobs=1)
     runner = Runner(runtime, worker_id=worker.id, worker=worker.name)
     keeper = LeaseKeeper(
-        settings=runtime.settings, worker=worker, hands=runner.hands, settler=runtime.settler
+        settings=runtime.settings,
+        worker=worker,
+        offer=partial(offer_of, runtime.registry),
+        hands=runner.hands,
+        settler=runtime.settler,
     )
-    async with keeper.running():
+    async with open_plugins(runtime, Role.WORKER), keeper.running():
         yield runner
 
 
@@ -90,6 +100,42 @@ async def run_to_end(runtime: Runtime, run_id: UUID) -> TaskRun:
         await runner.run(run_id)
     async with runtime.session_factory() as db:
         return await task_runs.get_run(db, run_id)
+
+
+async def run_until_settled(runtime: Runtime, run_id: UUID) -> TaskRun:
+    """Run one run through the real runner until it has ended, and give it as it stands then.
+
+    A wait before a retry is cut short. A run that was parked is given as it is.
+    """
+    while True:
+        run = await run_to_end(runtime, run_id)
+        if run.state is not RunState.QUEUED:
+            return run
+        async with runtime.session_factory() as db:
+            await db.execute(
+                update(TaskRun).where(TaskRun.id == run_id).values(available_at=run.created_at)
+            )
+            await db.commit()
+
+
+async def started_runs(
+    runtime: Runtime, *, task_type: str | None = None, session_id: UUID | str | None = None
+) -> list[TaskRun]:
+    """The runs that were started, the first first: of everything, of a task type, of a session."""
+    query = select(TaskRun).order_by(TaskRun.created_at, TaskRun.id)
+    if task_type is not None:
+        query = query.where(TaskRun.task_type == task_type)
+    if session_id is not None:
+        query = query.where(TaskRun.session_id == UUID(str(session_id)))
+    async with runtime.session_factory() as db:
+        return list(await db.scalars(query))
+
+
+async def progress_of(runtime: Runtime, run: TaskRun) -> list[ProgressMessage]:
+    """What watchers of the run were sent, its ending included; at most ten messages a second."""
+    entries = await runtime.redis.xrange(f"{channel_of_run(run)}:stream")
+    messages = [ProgressMessage.model_validate_json(fields[b"message"]) for _, fields in entries]
+    return [message for message in messages if message.task_id == run.id]
 
 
 async def drain(runtime: Runtime) -> list[TaskRun]:

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from ticketgen.embedded import EmbeddedServers
+    from ticketgen.plugin import Plugin
     from ticketgen.runtime import Runtime
     from ticketgen.settings import Settings
     from ticketgen.testing import Api, InstalledPlugin
@@ -39,10 +40,21 @@ def install_plugin() -> Iterator[Callable[..., InstalledPlugin]]:
 
     with ExitStack() as stack:
 
-        def install(name: str, source: str, **options: str | None) -> InstalledPlugin:
-            return stack.enter_context(installed_plugin(name, source, **options))  # type: ignore[arg-type]
+        def install(name: str, source: str, **options: Any) -> InstalledPlugin:
+            return stack.enter_context(installed_plugin(name, source, **options))
 
         yield install
+
+
+@pytest.fixture
+def conforms() -> Callable[[str | Plugin], None]:
+    """Checks a distribution, or a plugin by its name or value; what must change fails the test.
+
+    Advice alone becomes a `ConformanceWarning`.
+    """
+    from ticketgen.testing.conforming import require_conforming
+
+    return require_conforming
 
 
 @pytest.fixture(scope="session")
@@ -56,20 +68,15 @@ def servers() -> Iterator[EmbeddedServers]:
 
 @pytest.fixture(scope="session")
 def _template(servers: EmbeddedServers) -> str:
-    """A database with the schema, to copy from."""
+    """A database with the tables of the host and of the installed plugins, to copy from."""
     import asyncio
 
-    from ticketgen.database import create_engine
-    from ticketgen.migrations import upgrade_schema
     from ticketgen.settings import Settings
+    from ticketgen.testing.schemas import upgrade_plugins
     from ticketgen.testing.servers import create_template
 
     async def prepare(url: str) -> None:
-        engine = create_engine(Settings(database_url=url))
-        try:
-            await upgrade_schema(engine)
-        finally:
-            await engine.dispose()
+        await upgrade_plugins(Settings(database_url=url))
 
     asyncio.run(create_template(servers.database_url, _TEMPLATE, prepare=prepare))
     return _TEMPLATE

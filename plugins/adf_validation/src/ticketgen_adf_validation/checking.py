@@ -1,7 +1,7 @@
-"""Says everything that Jira would refuse in an ADF document, where it is, and what to do.
+"""Says where an ADF document breaks the grammar of the format, and what to do about it.
 
-The walk follows `grammar`, which mirrors Atlassian's schema; on top of it stand the rules of Jira
-that the schema does not know (`OWN_RULES`). Every problem is reported, not only the first.
+The walk follows `grammar`, which mirrors Atlassian's schema. Every problem is reported, not only
+the first. What Jira refuses beyond the grammar is the business of `AdfCheck` values: `judging`.
 """
 
 from __future__ import annotations
@@ -13,35 +13,19 @@ from typing import Any
 
 from ticketgen import Finding, Severity
 from ticketgen_adf_validation.grammar import NODES, Children, MarkSets, NodeRule
-from ticketgen_adf_validation.jira_rules import jira_findings
 from ticketgen_adf_validation.marks import MARKS
 from ticketgen_adf_validation.values import Attributes
 
-__all__ = ["OWN_RULES", "check_document"]
-
-OWN_RULES = frozenset(
-    f"adf_validation.{rule}"
-    for rule in (
-        "duplicate_local_id",
-        "empty_document",
-        "ragged_table",
-        "task_blocks",
-        "too_long",
-        "unsafe_link",
-    )
-)
-"""Rules that Atlassian's schema does not have; all others agree with it."""
+__all__ = ["check_grammar"]
 
 _LONGEST_VALUE = 120
 _REWRITE = "Write this part of the description anew in plain Markdown and validate again."
 
 
-def check_document(document: object) -> tuple[Finding, ...]:
-    """Promise every problem of a document; none means it is valid ADF that Jira can store.
+def check_grammar(document: object) -> tuple[Finding, ...]:
+    """Promise every place where a document breaks the grammar; none means it is valid ADF.
 
-    First comes what breaks the grammar, then what breaks Jira's own rules. `document` is parsed
-    JSON of any shape. Paths are JSON pointers. The limit of 32,767 characters is counted as
-    `jira_rules.stored_length` describes.
+    `document` is parsed JSON of any shape. Paths are JSON pointers.
     """
     if not isinstance(document, dict):
         message = "The document is not a JSON object."
@@ -50,7 +34,7 @@ def check_document(document: object) -> tuple[Finding, ...]:
     walk = _Walk()
     walk.check_root(document)
     walk.run()
-    return (*walk.findings, *jira_findings(document))
+    return tuple(walk.findings)
 
 
 def _finding(rule: str, path: str, message: str, remedy: str, value: object = None) -> Finding:

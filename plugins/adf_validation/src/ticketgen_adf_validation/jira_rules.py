@@ -1,7 +1,7 @@
-"""What Jira refuses although Atlassian's schema allows it.
+"""What Jira refuses although Atlassian's schema allows it: a check like those of other plugins.
 
-These rules take any JSON: they look only at what has the expected shape and leave the rest to the
-grammar, so that both can run over the same broken document.
+These rules look only at what has the expected shape and leave the rest to the grammar, so that both
+can run over the same broken document.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ticketgen import Finding, Severity
+from ticketgen.provides import AdfCheck
 from ticketgen_adf_validation.grammar import NODES
 from ticketgen_adf_validation.inline import is_safe_link
 
-__all__ = ["LONGEST_DESCRIPTION", "jira_findings", "stored_length"]
+__all__ = ["JIRA_RULES", "LONGEST_DESCRIPTION", "jira_findings", "stored_length"]
 
 LONGEST_DESCRIPTION = 32_767
 """Characters Jira stores of a description; a longer one costs an issue number and is refused."""
@@ -46,14 +47,19 @@ _CARRIERS = frozenset({"inlineCard", "blockCard", "embedCard", "media"})
 Placed = tuple[dict[str, Any], str]
 
 
-def jira_findings(document: Mapping[str, Any]) -> Iterator[Finding]:
-    """Promise the problems of length, emptiness, tables, ids and links, in that order."""
+def jira_findings(document: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Promise the problems of length, emptiness, tables, ids and links, in that order.
+
+    The limit of 32,767 characters is counted as `stored_length` describes.
+    """
     nodes = list(_nodes(document))
-    yield from _length(nodes)
-    yield from _emptiness(nodes)
-    yield from _ragged_tables(nodes)
-    yield from _repeated_ids(nodes)
-    yield from _unsafe_links(nodes)
+    return (
+        *_length(nodes),
+        *_emptiness(nodes),
+        *_ragged_tables(nodes),
+        *_repeated_ids(nodes),
+        *_unsafe_links(nodes),
+    )
 
 
 def stored_length(document: Mapping[str, Any]) -> int:
@@ -227,3 +233,10 @@ def _unsafe(address: object, path: str) -> Iterator[Finding]:
             "Use an address that begins with https://, http:// or mailto:, or remove the link.",
             address[:120],
         )
+
+
+JIRA_RULES = AdfCheck(
+    name="jira_rules",
+    summary="Length, emptiness, ragged tables, repeated ids and unsafe links.",
+    check=jira_findings,
+)

@@ -6,9 +6,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen import Blocker, Plugin, hookimpl
 from ticketgen.domain.sessions import WorkSession
+from ticketgen.provides import Commands
 from ticketgen_adf_validation import service
 from ticketgen_adf_validation.api import router
+from ticketgen_adf_validation.commands import app as commands
 from ticketgen_adf_validation.errors import NoTicketsError
+from ticketgen_adf_validation.jira_rules import JIRA_RULES
 from ticketgen_adf_validation.tasks import VALIDATE_ADF
 
 __all__ = ["ticketgen_export_blockers", "ticketgen_plugin"]
@@ -23,6 +26,7 @@ def ticketgen_plugin() -> Plugin:
         tasks=(VALIDATE_ADF,),
         router=router,
         service=service.AdfValidationService,
+        provides=(JIRA_RULES, Commands(app=commands)),
         errors=(NoTicketsError,),
     )
 

@@ -25,9 +25,10 @@ from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
 from ticketgen.domain.validations import TicketValidation, Validation
-from ticketgen_adf_validation.checking import check_document
+from ticketgen.provides import AdfCheck
 from ticketgen_adf_validation.converting import markdown_to_adf
 from ticketgen_adf_validation.errors import NoTicketsError
+from ticketgen_adf_validation.judging import OwnedCheck, judge
 from ticketgen_adf_validation.schemas import ValidatePayload, ValidationSummary
 
 __all__ = [
@@ -100,8 +101,9 @@ async def execute_adf_validation(ctx: TaskContext, payload: ValidatePayload) -> 
 
 
 async def _checked(ctx: TaskContext, batch: Sequence[Ticket]) -> list[_Result]:
-    """Convert and check in a thread, then ask the other plugins' checks."""
-    results = await asyncio.to_thread(lambda: [_converted(ticket) for ticket in batch])
+    """Convert and check the documents in a thread, then ask the hooks that check tickets."""
+    checks = ctx.contributions.owned(AdfCheck)
+    results = await asyncio.to_thread(lambda: [_converted(ticket, checks) for ticket in batch])
     async with ctx.transaction() as db:
         others = [await ctx.hooks.check_ticket(db, ticket) for ticket in batch]
     return [
@@ -114,9 +116,9 @@ async def _checked(ctx: TaskContext, batch: Sequence[Ticket]) -> list[_Result]:
     ]
 
 
-def _converted(ticket: Ticket) -> _Result:
+def _converted(ticket: Ticket, checks: Sequence[OwnedCheck]) -> _Result:
     document = markdown_to_adf(ticket.description)
-    return _Result(ticket_id=ticket.id, document=document, findings=check_document(document))
+    return _Result(ticket_id=ticket.id, document=document, findings=judge(document, checks))
 
 
 async def _store(ctx: TaskContext, revision: int, results: Sequence[_Result]) -> ValidationSummary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ticketgen import Plugin, hookimpl
+from ticketgen_cleanup.metrics import METRICS
 from ticketgen_cleanup.service import CleanupService
 from ticketgen_cleanup.settings import CleanupSettings
 from ticketgen_cleanup.tasks import SCHEDULES, TASKS
@@ -20,4 +21,5 @@ def ticketgen_plugin() -> Plugin:
         schedules=SCHEDULES,
         service=CleanupService,
         settings=CleanupSettings,
+        provides=METRICS,
     )

@@ -86,7 +86,22 @@ TASKS = (
 )
 
 SCHEDULES = (
-    Schedule(name="expired_sessions", task="cleanup.expired_sessions", cron="0 8 * * *"),
-    Schedule(name="audit_logs", task="cleanup.audit_logs", cron="30 8 * * *"),
-    Schedule(name="expired_tokens", task="cleanup.expired_tokens", cron="0 9 * * *"),
+    Schedule(
+        name="expired_sessions",
+        task="cleanup.expired_sessions",
+        cron="0 8 * * *",
+        summary="Sessions that are kept no longer, every morning.",
+    ),
+    Schedule(
+        name="audit_logs",
+        task="cleanup.audit_logs",
+        cron="30 8 * * *",
+        summary="Old audit entries, half an hour later.",
+    ),
+    Schedule(
+        name="expired_tokens",
+        task="cleanup.expired_tokens",
+        cron="0 9 * * *",
+        summary="Tokens of no more use, another half an hour later.",
+    ),
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ticketgen import Finding, Plugin, Severity, hookimpl
 from ticketgen.domain.tickets import Ticket
+from ticketgen.provides import Commands
 from ticketgen_export.api import router
+from ticketgen_export.commands import app as commands
 from ticketgen_export.errors import (
     ExportBlockedError,
     NothingExportedError,
@@ -13,6 +15,7 @@ from ticketgen_export.errors import (
 )
 from ticketgen_export.file_target import FILE_TARGET
 from ticketgen_export.jira_csv import LONGEST_SUMMARY, summary_of
+from ticketgen_export.metrics import METRICS
 from ticketgen_export.service import ExportService
 from ticketgen_export.tasks import EXPORT_SESSION
 
@@ -28,7 +31,7 @@ def ticketgen_plugin() -> Plugin:
         tasks=(EXPORT_SESSION,),
         router=router,
         service=ExportService,
-        provides=(FILE_TARGET,),
+        provides=(FILE_TARGET, *METRICS, Commands(app=commands)),
         errors=(
             ExportBlockedError,
             NothingExportedError,

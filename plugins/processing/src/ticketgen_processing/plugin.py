@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ticketgen import Plugin, hookimpl
+from ticketgen.provides import Commands
 from ticketgen_processing.api import router
+from ticketgen_processing.commands import app as commands
 from ticketgen_processing.csv_types import CSV_TYPES
 from ticketgen_processing.errors import (
     EditedTicketsError,
@@ -13,6 +15,7 @@ from ticketgen_processing.errors import (
     UnreadableUploadError,
 )
 from ticketgen_processing.inspecting import CSV_INSPECTOR
+from ticketgen_processing.metrics import METRICS
 from ticketgen_processing.service import ProcessingService
 from ticketgen_processing.tasks import GENERATE_TICKETS
 from ticketgen_processing.writing import TEMPLATE_WRITER
@@ -29,7 +32,7 @@ def ticketgen_plugin() -> Plugin:
         tasks=(GENERATE_TICKETS,),
         router=router,
         service=ProcessingService,
-        provides=(*CSV_TYPES, CSV_INSPECTOR, TEMPLATE_WRITER),
+        provides=(*CSV_TYPES, CSV_INSPECTOR, TEMPLATE_WRITER, *METRICS, Commands(app=commands)),
         errors=(
             EditedTicketsError,
             NoTicketsError,

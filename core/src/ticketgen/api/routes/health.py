@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 import structlog
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from ticketgen.api import examples
+from ticketgen.api.asking import Question, Silence, ask_all
 from ticketgen.api.deps import (
     Credentials,
     CurrentUser,
@@ -21,8 +24,9 @@ from ticketgen.api.deps import (
     problem_responses,
 )
 from ticketgen.api.host import HostRuntime
+from ticketgen.api.routes.plugins import BROKEN, told, trouble_in_workers
 from ticketgen.api.routes.workers import LiveWorker
-from ticketgen.discovery import PluginStatus
+from ticketgen.discovery import FoundPlugin
 from ticketgen.domain import workers
 from ticketgen.domain.backlog import count_backlog
 from ticketgen.domain.workers import WorkerProcess
@@ -59,8 +63,6 @@ _OF_THE_DATABASE = ("schema", "workers", "queue")
 
 _LIMIT_SECONDS = 5.0
 """So long a server may take to answer a question of readiness."""
-
-_PLUGIN_LIMIT_SECONDS = 2.0
 
 _LAG_SECONDS = 2.0
 """A worker whose event loop is later than that is blocked by a handler."""
@@ -145,11 +147,13 @@ async def ready(response: Response, runtime: HostRuntime, credentials: Credentia
         _checked("database", _admit(runtime, credentials)),
         _checked("redis", runtime.queue.ping()),
     )
-    of_database, of_plugins = await asyncio.gather(
-        _ask_database(runtime, database), _ask_plugins(runtime)
+    of_database, of_plugins, standing = await asyncio.gather(
+        _ask_database(runtime, database),
+        _ask_plugins(runtime),
+        _ask_standing(runtime, database),
     )
     schema, *others = of_database
-    checks = [database, schema, redis, *others, _plugins(runtime), *of_plugins]
+    checks = [database, schema, redis, *others, standing, *of_plugins]
     is_ready = all(check.ok for check in checks if check.name in _NEEDED)
     if not is_ready:
         response.status_code = 503
@@ -222,60 +226,63 @@ async def _ask_queue(runtime: HostRuntime) -> str:
 
 
 async def _ask_plugins(runtime: HostRuntime) -> list[Check]:
-    """Ask the plugins' own checks, all at once."""
-    return await asyncio.gather(
-        *(
-            _ask_plugin(runtime, plugin.name, value)
-            for plugin in runtime.registry.active
-            for value in plugin.provides
-            if isinstance(value, HealthCheck)
+    """Ask the plugins' own checks; no name of core's has a dot in it."""
+    questions = [
+        Question(
+            plugin=plugin,
+            name=check.name,
+            settings=runtime.registry.settings.get(plugin),
+            ask=partial(_said, check),
         )
+        for plugin, check in runtime.registry.owned(HealthCheck)
+    ]
+    answers = await ask_all(runtime, questions, kind="health")
+    return [_answered(*pair) for pair in zip(questions, answers, strict=True)]
+
+
+async def _said(check: HealthCheck, context: HealthContext) -> str:
+    said = await check.check(context)
+    if said is not None and (not isinstance(said, str) or not said):
+        raise TypeError(f"a check answers None or a sentence, not {said!r:.100}")
+    return said or ""
+
+
+def _answered(question: Question[str], answer: str | Silence) -> Check:
+    name = f"{question.plugin}.{question.name}"
+    if not isinstance(answer, Silence):
+        return Check(name=name, ok=not answer, message=storable_text(answer)[:1_000])
+    _log.warning(
+        "health_check_failed",
+        plugin=question.plugin,
+        check=question.name,
+        remark=answer.remark,
+        error=answer.cause,
+    )
+    message = f"The check of the plugin {question.plugin} {answer.remark}"
+    return Check(name=name, ok=False, message=message)
+
+
+async def _ask_standing(runtime: HostRuntime, database: Check) -> Check:
+    """Which plugins are out of use, here or in a live worker, and why."""
+    here = runtime.registry.plugins
+    broken = [told(found) for found in here if found.status in BROKEN]
+    if database.ok:
+        broken += await _ask_workers_of_plugins(runtime, here)
+    message = storable_text("; ".join(broken))
+    return Check(
+        name="plugins",
+        ok=not broken,
+        message=f"{message}. See `ticketgen plugins doctor`." if broken else "",
     )
 
 
-async def _ask_plugin(runtime: HostRuntime, plugin: str, check: HealthCheck) -> Check:
-    """What one check says, in time, whatever it does; no name of core's has a dot in it."""
-    name = f"{plugin}.{check.name}"
-    asking = asyncio.create_task(_answer(runtime, plugin, check), name=f"health:{name}")
+async def _ask_workers_of_plugins(runtime: HostRuntime, here: tuple[FoundPlugin, ...]) -> list[str]:
     try:
-        await asyncio.wait({asking}, timeout=_PLUGIN_LIMIT_SECONDS)
-    finally:
-        late = not asking.done()
-        # Not waited for: giving a connection back to a frozen server takes its time. What it
-        # still raises then is nobody's news.
-        asking.add_done_callback(lambda task: task.cancelled() or task.exception())
-        asking.cancel()
-    if late:
-        _log.warning("health_check_late", plugin=plugin, check=check.name)
-        wrong = f"did not answer within {_PLUGIN_LIMIT_SECONDS:.0f} s."
-    elif asking.cancelled():
-        wrong = "ended itself without an answer."
-    elif (error := asking.exception()) is not None:
-        problem = f"{type(error).__name__}: {error}"[:300]
-        _log.warning("health_check_failed", plugin=plugin, check=check.name, error=problem)
-        wrong = "failed; the log says why."
-    else:
-        said = asking.result()
-        return Check(name=name, ok=said is None, message=storable_text(said or "")[:1_000])
-    return Check(name=name, ok=False, message=f"The check of the plugin {plugin} {wrong}")
-
-
-async def _answer(runtime: HostRuntime, plugin: str, check: HealthCheck) -> str | None:
-    try:
-        async with runtime.session_factory() as db:
-            settings = runtime.registry.settings.get(plugin)
-            said = await check.check(HealthContext(db=db, settings=settings))
-    except SystemExit as error:  # it would end the process, past everybody who could handle it
-        raise RuntimeError("it tried to end the process") from error
-    if said is not None and (not isinstance(said, str) or not said):
-        raise TypeError(f"a check answers None or a sentence, not {said!r:.100}")
-    return said
-
-
-def _plugins(runtime: HostRuntime) -> Check:
-    broken = [
-        f"{found.name}: {found.status}"
-        for found in runtime.registry.plugins
-        if found.status in {PluginStatus.FAILED, PluginStatus.INCOMPATIBLE}
+        async with asyncio.timeout(_LIMIT_SECONDS), runtime.session_factory() as db:
+            live = await workers.list_live_workers(db, expiry=runtime.settings.heartbeat_expiry)
+    except (SQLAlchemyError, OSError):
+        return []  # the checks of the schema and of the workers say so
+    return [
+        f"{trouble.plugin} in worker {', '.join(trouble.workers)}, {trouble.reason}"
+        for trouble in trouble_in_workers(live, here)
     ]
-    return Check(name="plugins", ok=not broken, message="; ".join(broken))

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 
 from ticketgen.api import examples
 from ticketgen.api.deps import CurrentUser, problem_responses
 from ticketgen.api.host import HostRuntime
 from ticketgen.discovery import FoundPlugin, PluginStatus
-from ticketgen.plugin import Subject
+from ticketgen.domain.workers import WorkerProcess
+from ticketgen.plugin import Plugin, Subject
 
-__all__ = ["PluginView", "describe", "router"]
+__all__ = [
+    "BROKEN",
+    "PluginView",
+    "WorkerTrouble",
+    "describe",
+    "router",
+    "told",
+    "trouble_in_workers",
+]
 
 router = APIRouter(prefix="/api/plugins", tags=["plugins"])
+
+
+BROKEN = frozenset({PluginStatus.FAILED, PluginStatus.INCOMPATIBLE})
+"""What a plugin is that somebody has to look after."""
+
+_LONGEST_REASON = 300
 
 
 class ProblemView(BaseModel):
@@ -39,7 +56,10 @@ class PluginView(BaseModel):
     summary: str = ""
     tasks: list[str] = Field(default=[], description="Task types.")
     schedules: list[str] = Field(default=[], description="`name: cron zone`.")
-    routes: list[str] = Field(default=[], description="`METHOD /path` of its own routes.")
+    routes: list[str] = Field(
+        default=[],
+        description="`METHOD /path` of its own routes, after `public: ` where no token is needed.",
+    )
     channels: list[str] = Field(default=[], description="Progress channels.")
     provides: list[str] = Field(default=[], description="`Kind name` of every other value.")
     problems: list[ProblemView] = []
@@ -60,17 +80,14 @@ def describe(found: FoundPlugin) -> PluginView:
     plugin = found.plugin
     if plugin is None:
         return view
-    routes = plugin.router.routes if plugin.router is not None else []
     return view.model_copy(
         update={
             "summary": plugin.summary,
             "tasks": [task.name for task in plugin.tasks],
             "schedules": [f"{item.name}: {item.cron} {item.zone}" for item in plugin.schedules],
             "routes": [
-                f"{method} /api/{plugin.name}{route.path}"
-                for route in routes
-                if isinstance(route, APIRoute)
-                for method in sorted(route.methods or ())
+                *_routes(plugin, plugin.router),
+                *(f"public: {route}" for route in _routes(plugin, plugin.public_router)),
             ],
             "channels": [
                 f"progress:{{{'session_id' if task.subject is Subject.SESSION else 'task_id'}}}"
@@ -83,6 +100,48 @@ def describe(found: FoundPlugin) -> PluginView:
             ],
         }
     )
+
+
+def _routes(plugin: Plugin, own: APIRouter | None) -> Iterator[str]:
+    for context in iter_route_contexts(own.routes if own is not None else []):
+        for method in sorted(context.methods or ()):
+            yield f"{method} /api/{plugin.name}{context.path}"
+
+
+class WorkerTrouble(BaseModel):
+    """A plugin that is out of use in some workers, though not for the same reason here."""
+
+    plugin: str
+    reason: str
+    """Phase and message."""
+    workers: list[str]
+    """Host and process id of each."""
+
+
+def told(found: FoundPlugin) -> str:
+    """Why a plugin is out of use, in one line."""
+    reasons = "; ".join(f"{item.phase}: {item.message}" for item in found.problems)
+    if len(reasons) > _LONGEST_REASON:
+        reasons = f"{reasons[:_LONGEST_REASON]}…"
+    return f"{found.name} ({found.distribution} {found.version}), {reasons}"
+
+
+def trouble_in_workers(
+    workers: Iterable[WorkerProcess], here: Iterable[FoundPlugin]
+) -> list[WorkerTrouble]:
+    """What live workers report as failed, beside what this process knows by itself."""
+    known = {
+        (found.name, f"{item.phase}: {item.message}") for found in here for item in found.problems
+    }
+    where: dict[tuple[str, str], list[str]] = {}
+    for worker in workers:
+        for plugin, reason in worker.failed.items():
+            if (plugin, reason) not in known:
+                where.setdefault((plugin, reason), []).append(f"{worker.host}:{worker.pid}")
+    return [
+        WorkerTrouble(plugin=plugin, reason=reason, workers=names)
+        for (plugin, reason), names in sorted(where.items())
+    ]
 
 
 @router.get("", responses=problem_responses())

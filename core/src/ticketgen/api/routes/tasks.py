@@ -58,10 +58,12 @@ class TaskStatus(BaseModel):
     run: RunView | None
 
 
-def task_router(registry: Registry) -> APIRouter:
-    """Start, status and progress for every task of the registry."""
+def task_router(registry: Registry, *, plugin: str | None = None) -> APIRouter:
+    """Start, status and progress for every task of the registry, or of one plugin."""
     router = APIRouter()
     for registered in registry.tasks.values():
+        if plugin is not None and registered.plugin.name != plugin:
+            continue
         if registered.task.subject is Subject.SESSION:
             _mount_session_task(router, registered.task)
         elif registered.task.startable_by is not Caller.SCHEDULE:

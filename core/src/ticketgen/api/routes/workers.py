@@ -45,6 +45,9 @@ class LiveWorker(BaseModel):
     version: str
     task_types: list[str] = Field(description="What it takes.")
     plugins: dict[str, str] = Field(description="What it serves: plugin and version.")
+    failed: dict[str, str] = Field(
+        description="Installed plugins that are out of use in it: plugin, phase and message."
+    )
     max_jobs: int = Field(description="Runs it executes at once.")
     running: int = Field(description="Runs in its hands.")
     lag: float = Field(

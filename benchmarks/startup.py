@@ -1,0 +1,329 @@
+"""What a start costs: importing, `--help`, and building API and worker with 0, 4 and 54 plugins.
+
+Every figure is the middle one of several processes of its own, taken in turns, so that what else
+the machine does hits all of them alike. Processor seconds say more than those on the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+__all__ = ["main"]
+
+STRANGERS = 50
+"""Generated plugins, beside the four of this repository."""
+
+_PLUGIN = '''
+"""A small plugin: a task, its schedule, a route, a setting and a check."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings
+
+from ticketgen import Caller, Exclusivity, NoRequest, Plugin, Schedule, Subject, Task, hookimpl
+
+
+class Small(BaseSettings):
+    size: int = 1
+
+
+class Payload(BaseModel):
+    schema_version: int = 1
+
+
+async def prepare(start, request):
+    return Payload()
+
+
+async def handle(ctx, payload):
+    return {}
+
+
+router = APIRouter()
+
+
+@router.get("/things")
+async def things() -> list[str]:
+    return []
+
+
+@hookimpl
+async def ticketgen_check_ticket(ticket):
+    return []
+
+
+@hookimpl
+def ticketgen_plugin():
+    task = Task(
+        name="NAME",
+        summary="Works.",
+        request=NoRequest,
+        payload=Payload,
+        prepare=prepare,
+        handler=handle,
+        job_name="NAME_job",
+        subject=Subject.NONE,
+        startable_by=Caller.ADMIN,
+        exclusivity=Exclusivity.TYPE,
+    )
+    return Plugin(
+        name="NAME",
+        summary="A small plugin.",
+        tasks=(task,),
+        schedules=(Schedule(name="daily", task="NAME", cron="0 8 * * *"),),
+        router=router,
+        settings=Small,
+    )
+'''
+
+_BUILDING = """
+from time import process_time
+{imports}
+began = process_time()
+{build}
+print(process_time() - began)
+"""
+
+_REGISTRY = _BUILDING.format(
+    imports=(
+        "from ticketgen.registry import load_registry\nfrom ticketgen.settings import load_settings"
+    ),
+    build="load_registry(load_settings())",
+)
+_API = _BUILDING.format(
+    imports=(
+        "from ticketgen.api.app import create_app\nfrom ticketgen.runtime import build_runtime"
+    ),
+    build="create_app(build_runtime())",
+)
+_WORKER = _BUILDING.format(
+    imports="from ticketgen.worker import build_worker_settings", build="build_worker_settings()"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One thing to start."""
+
+    name: str
+    command: tuple[str, ...]
+    """Arguments of the interpreter."""
+    plugins: int = 0
+    building: bool = False
+    """Whether it prints how long it built after its imports."""
+    compared_with: str
+    """Name and number of plugins of the case its ratio is taken from."""
+
+    @property
+    def key(self) -> str:
+        """What others call it in `compared_with`."""
+        return f"{self.name}, {self.plugins}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What one process took."""
+
+    cpu: float
+    """Processor seconds, its own and the system's."""
+    clock: float
+    building: float | None
+    """Processor seconds after the imports."""
+    megabytes: float
+    """At most resident."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    plugins: int
+    cpu: float
+    ratio: float
+    building: float | None
+    clock: float
+    megabytes: float
+
+
+def _cases() -> tuple[Case, ...]:
+    python = "an empty program, 0"
+    surface = "import ticketgen, 0"
+    alone = (
+        Case(name="an empty program", command=("-c", "pass"), compared_with=python),
+        Case(name="import ticketgen", command=("-c", "import ticketgen"), compared_with=surface),
+        Case(
+            name="ticketgen --help",
+            command=("-m", "ticketgen", "--help"),
+            plugins=4,
+            compared_with=surface,
+        ),
+        Case(
+            name="ticketgen --help",
+            command=("-m", "ticketgen", "--help"),
+            plugins=4 + STRANGERS,
+            compared_with=surface,
+        ),
+    )
+    built = tuple(
+        Case(
+            name=name,
+            command=("-c", code),
+            plugins=plugins,
+            building=True,
+            compared_with=f"{name}, 0",
+        )
+        for name, code in (("registry", _REGISTRY), ("API", _API), ("worker", _WORKER))
+        for plugins in (0, 4, 4 + STRANGERS)
+    )
+    return alone + built
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, help="processes per figure (default: 7)")
+    parser.add_argument("--json", metavar="FILE", help="write the table as JSON too")
+    arguments = parser.parse_args()
+    with _strangers() as folder:
+        rows = _rows(_measured(_cases(), folder, rounds=max(1, arguments.rounds)))
+    print("\n".join(_lines(rows)))
+    if arguments.json:
+        content = json.dumps([asdict(row) for row in rows], indent=2)
+        Path(arguments.json).write_text(content + "\n", encoding="utf-8")
+    return 0
+
+
+@contextmanager
+def _strangers() -> Iterator[Path]:
+    """A folder in which fifty distributions are installed, as pip would leave them."""
+    with tempfile.TemporaryDirectory(prefix="ticketgen-startup-") as directory:
+        folder = Path(directory) / "installed"
+        folder.mkdir()
+        for number in range(STRANGERS):
+            name = f"stranger_{number:02}"
+            module = f"ticketgen_{name}"
+            (folder / f"{module}.py").write_text(_PLUGIN.replace("NAME", name), encoding="utf-8")
+            made = folder / f"{module}-1.0.dist-info"
+            made.mkdir()
+            (made / "METADATA").write_text(
+                f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: 1.0\n",
+                encoding="utf-8",
+            )
+            (made / "entry_points.txt").write_text(
+                f"[ticketgen.plugins]\n{name} = {module}\n", encoding="utf-8"
+            )
+        yield folder
+
+
+def _measured(
+    cases: Sequence[Case], folder: Path, *, rounds: int
+) -> Mapping[Case, Sequence[Figure]]:
+    """Figures of every case; a first round only leaves the compiled modules behind."""
+    figures: dict[Case, list[Figure]] = {case: [] for case in cases}
+    for number in range(rounds + 1):
+        print(f"round {number} of {rounds}", file=sys.stderr, flush=True)
+        for case in cases:
+            figure = _started(case, folder)
+            figures[case] += [figure] if number else []
+    return figures
+
+
+def _started(case: Case, folder: Path) -> Figure:
+    """Run one process to its end.
+
+    Raises:
+        RuntimeError: it failed; what it said has been shown.
+    """
+    began = perf_counter()
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [sys.executable, *case.command],
+            cwd=folder.parent,  # which Python searches too
+            env=_environment(case.plugins, folder),
+            stdout=said,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        clock = perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f"{case.key} ended with {process.returncode}")
+        said.seek(0)
+        building = float(said.read()) if case.building else None
+    # Linux counts in kilobytes, macOS in bytes.
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return Figure(
+        cpu=usage.ru_utime + usage.ru_stime,
+        clock=clock,
+        building=building,
+        megabytes=usage.ru_maxrss / unit,
+    )
+
+
+def _environment(plugins: int, folder: Path) -> dict[str, str]:
+    """No setting of a host but an address where nothing is: nothing connects at a start."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()  # noqa: TID251 - handed to a process
+        if not name.startswith(("TICKETGEN_", "ARQ_")) and name not in {"DATABASE_URL", "REDIS_URL"}
+    }
+    told = [kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else []
+    return {
+        **kept,
+        "TICKETGEN_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing",
+        "TICKETGEN_REDIS_URL": "redis://127.0.0.1:9",
+        **({} if plugins else {"TICKETGEN_ALLOWED_PLUGINS": "none"}),
+        **({"PYTHONPATH": os.pathsep.join([str(folder), *told])} if plugins > 4 else {}),
+    }
+
+
+def _rows(figures: Mapping[Case, Sequence[Figure]]) -> list[Row]:
+    middle = {
+        case: statistics.median(figure.cpu for figure in found) for case, found in figures.items()
+    }
+    by_key = {case.key: cpu for case, cpu in middle.items()}
+    return [
+        Row(
+            name=case.name,
+            plugins=case.plugins,
+            cpu=round(middle[case], 3),
+            ratio=round(middle[case] / by_key[case.compared_with], 2),
+            building=_middle_of_building(found),
+            clock=round(statistics.median(figure.clock for figure in found), 3),
+            megabytes=round(statistics.median(figure.megabytes for figure in found), 1),
+        )
+        for case, found in figures.items()
+    ]
+
+
+def _middle_of_building(figures: Sequence[Figure]) -> float | None:
+    given = [figure.building for figure in figures if figure.building is not None]
+    return round(statistics.median(given), 3) if given else None
+
+
+def _lines(rows: Sequence[Row]) -> Iterator[str]:
+    yield (
+        f"{'start of':<20}{'plugins':>8}{'cpu s':>8}{'ratio':>7}"
+        f"{'after imports':>15}{'clock s':>9}{'MB':>7}"
+    )
+    for row in rows:
+        building = "–" if row.building is None else f"{row.building:.3f}"
+        yield (
+            f"{row.name:<20}{row.plugins:>8}{row.cpu:>8.2f}{row.ratio:>7.2f}"
+            f"{building:>15}{row.clock:>9.2f}{row.megabytes:>7.0f}"
+        )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

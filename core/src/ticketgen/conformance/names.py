@@ -1,0 +1,39 @@
+"""Which names a plugin may have, and which words in addresses are the host's own."""
+
+from __future__ import annotations
+
+import re
+
+from ticketgen.conformance.problem import Problem, problem
+
+__all__ = ["NAME", "RESERVED_NAMES", "RESERVED_VERBS", "check_identity"]
+
+RESERVED_NAMES = frozenset(
+    {
+        "api", "audit", "auth", "core", "db", "demo", "docs", "doctor", "effects", "events",
+        "health", "host", "metrics", "openapi", "plugins", "runs", "schedules", "sessions",
+        "stream-passes", "stream_pass", "tasks", "ticketgen", "tickets", "tokens",
+        "up", "uploads", "users", "validations", "worker", "workers",
+    }
+)  # fmt: skip
+"""First segments under `/api`, and commands of `ticketgen`, that are core's own."""
+
+RESERVED_VERBS = frozenset({"start", "status", "cancel", "retry", "progress", "events"})
+"""First segments under `/api/{task type}` that core mounts for every task."""
+
+NAME = re.compile(r"[a-z][a-z0-9_]{1,48}")
+
+
+def check_identity(name: str) -> list[Problem]:
+    """Whether a plugin may have that name."""
+    if not NAME.fullmatch(name):
+        return [
+            problem(
+                f"{name!r} is no valid plugin name",
+                "Use lower-case letters, digits and underscores, beginning with a letter.",
+                phase="find",
+            )
+        ]
+    if name in RESERVED_NAMES:
+        return [problem(f"{name!r} is reserved for the host", "Choose another name.", phase="find")]
+    return []

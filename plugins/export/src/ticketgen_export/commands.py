@@ -1,0 +1,39 @@
+"""`ticketgen export …`: where tickets can be sent to."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ticketgen.commands import contributions, out
+from ticketgen.provides import ExportTarget
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Where tickets can be sent to.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `targets` a word of its own, though it is the only one."""
+
+
+@app.command()
+def targets(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the targets, each with the plugin that brings it; an export chooses one by its name."""
+    owned = contributions().owned(ExportTarget)
+    if as_json:
+        shown = [
+            {"plugin": plugin, "name": target.name, "summary": target.summary}
+            for plugin, target in owned
+        ]
+        typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
+        return
+    for plugin, target in owned:
+        line = f"{target.name}  {target.summary}  ({plugin})"
+        out.print(escape(line), soft_wrap=True, highlight=False)

@@ -1,0 +1,145 @@
+"""What a task, and what a plugin provides, may hold; no value makes the check itself fail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.core import lab
+from ticketgen import Plugin, RetryPolicy, StageMoves, Task
+from ticketgen.conformance import check_plugin
+from ticketgen.domain.sessions import Stage
+from ticketgen.provides import (
+    Commands,
+    CsvType,
+    ExportTarget,
+    HealthCheck,
+    Metric,
+    UploadInspector,
+    Writer,
+)
+
+
+class _Nameless:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class _Asked:
+    async def __call__(self, context: object) -> None:
+        return None
+
+
+async def _two(one: object, two: object) -> Any:
+    return None
+
+
+def _messages(**fields: Any) -> list[str]:
+    plugin = Plugin(**({"name": "lab", "summary": "Checks.", "tasks": (lab.task(),)} | fields))
+    problems = check_plugin(plugin, name="lab")
+    assert all(problem.remedy for problem in problems)
+    return [problem.message for problem in problems]
+
+
+def _of_task(**changes: Any) -> list[str]:
+    task: Task[Any, Any] = replace(lab.task(), **changes)
+    return _messages(tasks=(task,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": None}, "name of task None is NoneType, not str"),
+        ({"summary": 3}, "summary of task 'lab' is int, not str"),
+        ({"job_name": None}, "job_name of task 'lab' is NoneType, not str"),
+        ({"job_name": "lab job"}, "'lab job' is no valid job name of task 'lab'"),
+        ({"subject": "session"}, "subject of task 'lab' is str, not Subject"),
+        ({"startable_by": "admin"}, "startable_by of task 'lab' is str, not Caller"),
+        ({"exclusivity": True}, "exclusivity of task 'lab' is bool, not Exclusivity"),
+        ({"conflict_group": 1}, "conflict_group of task 'lab' is int, not str or None"),
+        ({"timeout": 60}, "timeout of task 'lab' is int, not timedelta or None"),
+        ({"timeout": timedelta(0)}, "timeout of task 'lab' is not positive"),
+        ({"retry": 3}, "retry of task 'lab' is int, not RetryPolicy"),
+        ({"retry": RetryPolicy(max_tries=0)}, "retry of task 'lab' allows no try at all"),
+        (
+            {"retry": RetryPolicy(max_tries=True)},
+            "max_tries of retry of task 'lab' is bool, not int",
+        ),
+        (
+            {"retry": RetryPolicy(base=timedelta(seconds=-1))},
+            "a delay of retry of task 'lab' is negative",
+        ),
+        ({"stages": Stage.REVIEW}, "stages of task 'lab' is Stage, not StageMoves or None"),
+        ({"discard": print}, "discard of 'lab' is no `async def` function"),
+        ({"discard": _Asked.__call__}, ""),
+    ],
+)
+def test_what_a_task_holds_is_of_its_type(changes: dict[str, Any], message: str) -> None:
+    assert _of_task(**changes) == ([message] if message else [])
+
+
+@pytest.mark.parametrize(
+    ("allowed", "message"),
+    [
+        ([Stage.REVIEW], "allowed of stages of task 'lab' is list, not tuple"),
+        (("review",), "stages of task 'lab' allows what is no Stage"),
+    ],
+)
+def test_stages_allow_stages(allowed: Any, message: str) -> None:
+    assert _of_task(stages=StageMoves(allowed=allowed)) == [message]
+
+
+@pytest.mark.parametrize("field", ["name", "summary", "subject", "timeout", "retry", "stages"])
+def test_a_value_that_cannot_even_be_shown_is_a_problem_and_no_exception(field: str) -> None:
+    task: Any = replace(lab.task(), **{field: "x" if field == "name" else _Nameless()})
+
+    messages = _messages(tasks=(task,), errors=(_Nameless(),), provides=(_Nameless(),))
+
+    assert len(messages) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (HealthCheck(name="ink", check=partial(_two, "one")), None),
+        (HealthCheck(name="ink", check=_Asked()), None),
+        (HealthCheck(name="ink", check=_two), "cannot be called with 1 arguments"),
+        (HealthCheck(name=" ", check=_Asked()), "a HealthCheck has no name"),
+        (Writer(name="w", summary="W.", write=None), "write of Writer 'w' is no function"),  # type: ignore[arg-type]
+        (Writer(name=7, summary="W.", write=_two), "name of Writer 7 is int, not str"),  # type: ignore[arg-type]
+        (UploadInspector(name="u", inspect=_two), "is `async def`; it is called in a thread"),  # type: ignore[arg-type]
+        (
+            ExportTarget(name="t", summary="T.", send=_two, complete=_two),  # type: ignore[arg-type]
+            "complete of ExportTarget 't' cannot be called with 3 arguments",
+        ),
+        (Commands(app="typer"), "app of Commands is str, not Typer"),  # type: ignore[arg-type]
+        (Metric(name="lab", summary="L.", read=_Asked()), None),
+        (Metric(name="labs", summary="L.", read=_Asked()), "outside the plugin's names"),
+        (
+            Metric(name="lab_x", summary="L.", read=_Asked(), labels=("a", "a")),
+            "has labels that are none",
+        ),
+        (
+            CsvType(
+                name="c",
+                label="C",
+                entity_group="C",
+                file_stems=("c",),
+                columns=("Name",),  # type: ignore[arg-type]
+                title_column="Name",
+            ),
+            "columns of CsvType 'c' are no Column values",
+        ),
+    ],
+)
+def test_what_is_provided_can_be_used_as_the_host_uses_it(value: Any, message: str | None) -> None:
+    messages = _messages(provides=(value,))
+
+    assert len(messages) == (0 if message is None else 1)
+    assert message is None or message in messages[0]
