@@ -15,6 +15,7 @@ _LONG = (
     "tests/flows/test_chaos.py",
     "tests/core/test_run_states_model.py",
     "tests/flows/",
+    "tests/core/scaffold/test_generated.py",
     "tests/core/test_worker",
     "tests/plugins/export/test_sent_once.py",
 )

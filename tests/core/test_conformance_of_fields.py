@@ -40,6 +40,11 @@ async def _two(one: object, two: object) -> Any:
     return None
 
 
+def _of(kind: Any, **fields: Any) -> Any:
+    """A value as an author might write it who does not check types."""
+    return kind(**fields)
+
+
 def _messages(**fields: Any) -> list[str]:
     plugin = Plugin(**({"name": "lab", "summary": "Checks.", "tasks": (lab.task(),)} | fields))
     problems = check_plugin(plugin, name="lab")
@@ -107,31 +112,32 @@ def test_a_value_that_cannot_even_be_shown_is_a_problem_and_no_exception(field: 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (HealthCheck(name="ink", check=partial(_two, "one")), None),
-        (HealthCheck(name="ink", check=_Asked()), None),
-        (HealthCheck(name="ink", check=_two), "cannot be called with 1 arguments"),
-        (HealthCheck(name=" ", check=_Asked()), "a HealthCheck has no name"),
-        (Writer(name="w", summary="W.", write=None), "write of Writer 'w' is no function"),  # type: ignore[arg-type]
-        (Writer(name=7, summary="W.", write=_two), "name of Writer 7 is int, not str"),  # type: ignore[arg-type]
-        (UploadInspector(name="u", inspect=_two), "is `async def`; it is called in a thread"),  # type: ignore[arg-type]
+        (_of(HealthCheck, name="ink", check=partial(_two, "one")), None),
+        (_of(HealthCheck, name="ink", check=_Asked()), None),
+        (_of(HealthCheck, name="ink", check=_two), "cannot be called with 1 arguments"),
+        (_of(HealthCheck, name=" ", check=_Asked()), "a HealthCheck has no name"),
+        (_of(Writer, name="w", summary="W.", write=None), "write of Writer 'w' is no function"),
+        (_of(Writer, name=7, summary="W.", write=_two), "name of Writer 7 is int, not str"),
+        (_of(UploadInspector, name="u", inspect=_two), "is `async def`; it is called in a thread"),
         (
-            ExportTarget(name="t", summary="T.", send=_two, complete=_two),  # type: ignore[arg-type]
+            _of(ExportTarget, name="t", summary="T.", send=_two, complete=_two),
             "complete of ExportTarget 't' cannot be called with 3 arguments",
         ),
-        (Commands(app="typer"), "app of Commands is str, not Typer"),  # type: ignore[arg-type]
-        (Metric(name="lab", summary="L.", read=_Asked()), None),
-        (Metric(name="labs", summary="L.", read=_Asked()), "outside the plugin's names"),
+        (_of(Commands, app="typer"), "app of Commands is str, not Typer"),
+        (_of(Metric, name="lab", summary="L.", read=_Asked()), None),
+        (_of(Metric, name="labs", summary="L.", read=_Asked()), "outside the plugin's names"),
         (
-            Metric(name="lab_x", summary="L.", read=_Asked(), labels=("a", "a")),
+            _of(Metric, name="lab_x", summary="L.", read=_Asked(), labels=("a", "a")),
             "has labels that are none",
         ),
         (
-            CsvType(
+            _of(
+                CsvType,
                 name="c",
                 label="C",
                 entity_group="C",
                 file_stems=("c",),
-                columns=("Name",),  # type: ignore[arg-type]
+                columns=("Name",),
                 title_column="Name",
             ),
             "columns of CsvType 'c' are no Column values",

@@ -28,7 +28,7 @@ from ticketgen.database import create_engine
 
 pytestmark = [
     pytest.mark.services,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are found through /proc"),
 ]
 
@@ -178,6 +178,29 @@ def _commands(environment: Installed, host: Up) -> None:
     assert [view["name"] for view in json.loads(listed)] == sorted([*PLUGINS, "tally"])
 
 
+def _conforms(environment: Installed, host: Up) -> None:
+    """Its author has nothing to mend, and its revisions make the tables of its models."""
+    asked = """
+import asyncio
+from ticketgen.attached import attached_settings
+from ticketgen.database import create_engine
+from ticketgen.testing import check_distribution, check_migrations
+from ticketgen_tally.plugin import ticketgen_plugin
+
+async def main():
+    engine = create_engine(attached_settings())
+    for flaw in await check_migrations(engine, ticketgen_plugin()):
+        print(flaw)
+    await engine.dispose()
+
+print(*check_distribution("ticketgen-tally"), sep="\\n", end="")
+asyncio.run(main())
+"""
+    flaws = environment.said("-c", asked, TICKETGEN_DATA_DIR=str(host.data_dir))
+
+    assert flaws == ""
+
+
 def _leave_one_queued(host: Up) -> str:
     """Stop the host with a run that no worker has taken."""
     with _worker_held(host) as worker:
@@ -256,6 +279,7 @@ def test_it_works_as_ours_do_and_outlives_its_absence(
         _answers(host)
         _is_shown(host)
         _commands(environment, host)
+        _conforms(environment, host)
         rows = _rows(host)
         task_id = _leave_one_queued(host)
 

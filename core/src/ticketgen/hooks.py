@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pluggy
 import structlog
@@ -157,7 +157,7 @@ class HookCaller:
 
 
 def _call(impl: pluggy.HookImpl, arguments: Mapping[str, Any]) -> Watched[Any]:
-    function: Callable[..., Awaitable[Any]] = impl.function
+    function = cast("Callable[..., Awaitable[Any]]", impl.function)
     return Watched(lambda: function(**{name: arguments[name] for name in impl.argnames}))
 
 

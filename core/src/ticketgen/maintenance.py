@@ -245,9 +245,9 @@ def _unserved(
     """
     broken = next((worker for worker in alive if plugin in worker.failed), None)
     if broken is not None:
-        where, why = f"in the worker {broken.host}:{broken.pid}", broken.failed[plugin]
+        where, why = f" in the worker {broken.host}:{broken.pid}", broken.failed[plugin]
     elif problem is not None and alive:
-        where, why = "here", f"{problem.phase}: {problem.message}"
+        where, why = "", f"{problem.phase}: {problem.message}"
     elif alive:
         message = (
             f"No running worker offers the plugin {plugin}; install it where the workers run, or "
@@ -258,7 +258,7 @@ def _unserved(
         message = "No worker is running; start `ticketgen-worker`."
         return {"code": "not_served", "message": message, "plugin": plugin}
     message = (
-        f"The plugin {plugin} is out of use {where} ({why}); mend it, or start a worker in which "
+        f"The plugin {plugin} is out of use{where} ({why}); mend it, or start a worker in which "
         "it works. `ticketgen plugins doctor` says more."
     )
     return {"code": "plugin_failed", "message": message, "plugin": plugin}

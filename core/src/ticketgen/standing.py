@@ -83,6 +83,14 @@ class Standing:
         if trouble is not None and trouble.in_a_row:
             self._trouble[plugin] = HookTrouble(in_a_row=0, count=trouble.count, last=trouble.last)
 
+    def failing(self) -> dict[str, HookTrouble]:
+        """Plugins in use whose hooks fail so often that any other plugin would be out of use."""
+        return {
+            plugin: trouble
+            for plugin, trouble in self._trouble.copy().items()
+            if trouble.in_a_row >= _FAILURES and plugin in self.spared
+        }
+
     def hook_trouble(self, plugin: str) -> HookTrouble | None:
         """What went wrong in a plugin's hooks here; None if nothing ever did."""
         return self._trouble.get(plugin)

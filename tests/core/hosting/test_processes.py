@@ -167,7 +167,7 @@ async def test_a_worker_says_with_its_next_heartbeat_what_it_offers_no_more(
         worker.ctx["runtime"].registry.standing.put_out("acme", _OUT)
         await lab.until(withdrawn, within=lab.PATIENCE)
         run = await lab.start(runtime, "acme")
-        other = await lab.start(runtime, "cleanup")
+        other = await lab.start(runtime, "cleanup.expired_tokens")
 
         async def done() -> bool:
             return (await lab.run_of(runtime, other.id)).state is RunState.COMPLETED

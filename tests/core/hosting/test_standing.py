@@ -37,6 +37,7 @@ def test_the_third_failure_in_a_row_puts_a_plugin_out_of_use() -> None:
     assert after_two is None
     assert standing.problem_of("acme") is _HOOK
     assert standing.problem_of("zinc") is None
+    assert standing.failing() == {}
 
 
 def test_an_answer_in_between_begins_the_count_anew() -> None:
@@ -81,6 +82,7 @@ def test_a_plugin_the_host_must_not_run_without_is_noted_and_stays_in_use() -> N
     assert standing.problem_of("acme") is None
     assert trouble is not None
     assert trouble.in_a_row == 5
+    assert standing.failing() == {"acme": trouble}
 
 
 def test_what_is_out_of_use_for_good_does_not_come_back_with_a_pause() -> None:

@@ -63,4 +63,4 @@ def test_a_name_no_plugin_may_have_is_refused_with_the_reason(typed: str, why: s
 
     assert why in refused.value.message
     assert repr(typed) in refused.value.message
-    assert refused.value.recovery_actions
+    assert len(refused.value.recovery_actions) == 1

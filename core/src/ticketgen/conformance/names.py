@@ -30,7 +30,7 @@ def check_identity(name: str) -> list[Problem]:
         return [
             problem(
                 f"{name!r} is no valid plugin name",
-                "Use lower-case letters, digits and underscores, beginning with a letter.",
+                "Use 2 to 49 lower-case letters, digits and underscores, beginning with a letter.",
                 phase="find",
             )
         ]

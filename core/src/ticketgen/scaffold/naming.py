@@ -50,12 +50,11 @@ def plugin_names(typed: str, *, taken: Collection[str] = ()) -> PluginNames:
     """
     name = _normalised(typed)
     problems = [(problem.message, problem.remedy) for problem in check_identity(name)]
-    if not problems and name in taken:
-        problems = [(f"a plugin {name!r} is installed already", "Choose another name.")]
+    if name in taken:
+        problems.append((f"{name!r} is installed already", "Choose another name, or uninstall it."))
     for message, remedy in problems:
         raise InvalidInputError(
-            f"No plugin can be made of {typed!r}: {message}.",
-            recovery_actions=[remedy, "A name has 2 to 49 characters, like 'acme_labels'."],
+            f"No plugin can be called {typed!r}: {message}.", recovery_actions=[remedy]
         )
     return PluginNames(name=name)
 

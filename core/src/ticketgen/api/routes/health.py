@@ -266,6 +266,10 @@ async def _ask_standing(runtime: HostRuntime, database: Check) -> Check:
     """Which plugins are out of use, here or in a live worker, and why."""
     here = runtime.registry.plugins
     broken = [told(found) for found in here if found.status in BROKEN]
+    broken += [
+        f"{name} is in use, but its hooks fail, {trouble.in_a_row} in a row: {trouble.last.message}"
+        for name, trouble in runtime.registry.standing.failing().items()
+    ]
     if database.ok:
         broken += await _ask_workers_of_plugins(runtime, here)
     message = storable_text("; ".join(broken))

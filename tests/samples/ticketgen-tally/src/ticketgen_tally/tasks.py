@@ -69,4 +69,11 @@ TASKS = (
     ),
 )
 
-SCHEDULES = (Schedule(name="nightly", task="tally.nightly", cron="20 2 * * *"),)
+SCHEDULES = (
+    Schedule(
+        name="nightly",
+        task="tally.nightly",
+        cron="20 2 * * *",
+        summary="Count every session in review.",
+    ),
+)
