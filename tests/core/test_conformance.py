@@ -27,7 +27,7 @@ from ticketgen import TaskContext as Context
 from ticketgen.conformance import RESERVED_NAMES, RESERVED_VERBS, check_identity, check_plugin
 from ticketgen.domain.sessions import Stage
 from ticketgen.errors import ConflictError
-from ticketgen.provides import Writer
+from ticketgen.provides import Component, SiteContext, Writer, WrittenText
 
 
 class Payload(BaseModel):
@@ -62,6 +62,10 @@ async def _prepare(start: StartContext, request: NoRequest) -> Payload:
 
 async def _handle(ctx: Context, payload: Payload) -> dict[str, Any]:
     return {}
+
+
+async def _write(component: Component, site: SiteContext) -> WrittenText:
+    return WrittenText(user_story="", success_criteria=())
 
 
 def _handle_plainly(ctx: Context, payload: Payload) -> dict[str, Any]:
@@ -116,7 +120,7 @@ def test_a_full_plugin_that_keeps_the_contract_has_no_problem() -> None:
         router=router,
         service=object,
         settings=AcmeSettings,
-        provides=(Writer(name="acme", summary="Writes.", write=_handle),),
+        provides=(Writer(name="acme", summary="Writes.", write=_write),),
         errors=(AcmeError,),
     )
 

@@ -102,7 +102,8 @@ def test_stages_allow_stages(allowed: Any, message: str) -> None:
 
 @pytest.mark.parametrize("field", ["name", "summary", "subject", "timeout", "retry", "stages"])
 def test_a_value_that_cannot_even_be_shown_is_a_problem_and_no_exception(field: str) -> None:
-    task: Any = replace(lab.task(), **{field: "x" if field == "name" else _Nameless()})
+    changes: dict[str, Any] = {field: "x" if field == "name" else _Nameless()}
+    task: Task[Any, Any] = replace(lab.task(), **changes)
 
     messages = _messages(tasks=(task,), errors=(_Nameless(),), provides=(_Nameless(),))
 

@@ -11,7 +11,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +68,16 @@ def _worker_held(host: Up) -> Iterator[int]:
     try:
         yield worker
     finally:
-        os.kill(worker, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGCONT)
 
 
 def _stop(host: Up) -> None:
     host.process.send_signal(signal.SIGTERM)
+    _see_it_end(host)
+
+
+def _see_it_end(host: Up) -> None:
     assert host.process.wait(timeout=60) == 0, host.log.read_text()
     assert eventually(lambda: not marked(host.mark)), marked(host.mark)
 
@@ -202,11 +207,12 @@ asyncio.run(main())
 
 
 def _leave_one_queued(host: Up) -> str:
-    """Stop the host with a run that no worker has taken."""
+    """Stop the host with a run that no worker has taken, nor will before the end."""
     with _worker_held(host) as worker:
         started = _call(host, "POST", f"/api/tally/start/{host.session_id}")
+        host.process.send_signal(signal.SIGTERM)
         os.kill(worker, signal.SIGKILL)
-    _stop(host)
+        _see_it_end(host)
     return str(started["task_id"])
 
 

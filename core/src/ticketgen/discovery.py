@@ -167,8 +167,8 @@ def load_plugin(found: FoundPlugin) -> FoundPlugin:
                 remedy="Let the entry point name the module that implements ticketgen_plugin.",
             )
         )
-    # Whatever it raises is caught: looking at a module runs its `__getattr__`, at a value its
-    # descriptors.
+    # Looking at a module runs its `__dir__`, looking at a value its descriptors: whatever these
+    # raise counts as the plugin's failure, too.
     phase = "hooks"
     try:
         problems = _hook_problems(module, found.name)

@@ -170,10 +170,7 @@ async def test_a_required_plugin_that_does_not_start_stops_the_host_and_the_othe
     assert [what for what, _ in module_of(acme).LOG] == ["open", "close"]
 
 
-async def test_a_lifespan_that_ends_by_itself_puts_its_plugin_out_of_use(
-    nowhere: Settings, install_plugin: Install
-) -> None:
-    dies = """
+_DIES = """
 @asynccontextmanager
 async def lifespan(host):
     async def fail():
@@ -183,9 +180,32 @@ async def lifespan(host):
     async with asyncio.TaskGroup() as beside:
         beside.create_task(fail())
         yield "connected"
+
+
 """
+
+_STOPS = """
+@asynccontextmanager
+async def lifespan(host):
+    asyncio.get_running_loop().call_soon(asyncio.current_task().cancel)
+    try:
+        yield "connected"
+    except asyncio.CancelledError:
+        pass
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("lifespan", "told"),
+    [(_DIES, "the label service hung up"), (_STOPS, "its lifespan ended by itself")],
+)
+async def test_a_lifespan_that_ends_by_itself_puts_its_plugin_out_of_use(
+    nowhere: Settings, install_plugin: Install, lifespan: str, told: str
+) -> None:
     source = living_source("acme").replace(
-        "async def tell_state", f"{dies}\n\nasync def tell_state"
+        "async def tell_state", f"{lifespan}async def tell_state"
     )
     install_plugin("acme", source)
     runtime = _with(nowhere)
@@ -201,7 +221,7 @@ async def lifespan(host):
     assert problem is not None
     assert problem.traceback is not None
     assert problem.phase == "start"
-    assert "the label service hung up" in problem.traceback
+    assert told in problem.traceback
     assert states == {}
 
 

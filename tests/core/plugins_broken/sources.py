@@ -123,9 +123,6 @@ def of_nothing():
 
 _LAZY = """
 def __dir__():
-    return [*globals(), "missing"]
-
-def __getattr__(name):
     raise ImportError("the extra `acme[all]` is not installed")
 """
 

@@ -15,10 +15,12 @@ from uuid_utils.compat import uuid7
 from tests.core.plugin_sources import plugin_source
 from tests.core.plugins_broken.sources import ROUTERS
 from ticketgen.cli import app
+from ticketgen.cli.local import process_environment
+from ticketgen.cli.safe import safe_overrides
 from ticketgen.cli.worker import app as worker_app
 from ticketgen.domain import workers
 from ticketgen.runtime import Runtime
-from ticketgen.settings import Settings
+from ticketgen.settings import Settings, load_settings
 from ticketgen.testing import InstalledPlugin
 
 Install = Callable[..., InstalledPlugin]
@@ -143,6 +145,16 @@ def test_every_command_that_starts_a_host_can_leave_strangers_out() -> None:
     ]
 
     assert all("--safe" in text for text in offered)
+
+
+def test_the_processes_of_a_safe_system_are_safe_too(clean_environment: pytest.MonkeyPatch) -> None:
+    clean_environment.setenv("TICKETGEN_SAFE_MODE", "false")
+
+    environment = process_environment(load_settings(**safe_overrides(True)))
+
+    for name, value in environment.items():
+        clean_environment.setenv(name, value)
+    assert load_settings().safe_mode is True
 
 
 @pytest.mark.services

@@ -7,9 +7,7 @@ import socket
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from ticketgen.api.app import create_app
 from ticketgen.attached import attached_settings
 from ticketgen.cli.parent import end_with_parent
 from ticketgen.cli.safe import Safe, safe_overrides
@@ -72,6 +70,11 @@ def api(
 
 
 async def _serve(settings: Settings, bound: socket.socket) -> None:
+    # Not at the top: every command and every worker imports this module, and only this one serves.
+    import uvicorn
+
+    from ticketgen.api.app import create_app
+
     runtime = build_runtime(settings, application_name="ticketgen-api")
     try:
         await require_current_schema(runtime.engine)

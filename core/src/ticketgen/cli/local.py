@@ -30,7 +30,7 @@ from ticketgen.errors import TicketgenError
 from ticketgen.migrations import installed_trees, upgrade_all
 from ticketgen.settings import Settings, load_settings
 
-__all__ = ["LocalSystem", "local_system", "migrate"]
+__all__ = ["LocalSystem", "local_system", "migrate", "process_environment"]
 
 _READY_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -179,7 +179,7 @@ async def local_system(
             child = _Child(
                 name=name,
                 arguments=arguments,
-                environment=_environment(settings),
+                environment=process_environment(settings),
                 log=log,
                 pass_fds=fds,
             )
@@ -223,8 +223,8 @@ def _processes(bound: socket.socket) -> list[tuple[str, list[str], tuple[int, ..
     ]
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """Our environment, with these servers in place of any others."""
+def process_environment(settings: Settings) -> dict[str, str]:
+    """Our environment, with these servers in place of any others, and as safe as we are."""
     return {
         **os.environ,  # noqa: TID251 - handed on to our own processes
         "TICKETGEN_DATABASE_URL": str(settings.database_url),

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
-from ticketgen.api.mounting import prove_routers
 from ticketgen.api.routes.plugins import BROKEN, WorkerTrouble, trouble_in_workers
 from ticketgen.attached import attached_settings
 from ticketgen.console import fail, out
@@ -76,6 +75,9 @@ def doctor(
 
 def _examined() -> list[FoundPlugin]:
     """Every installed plugin, loaded as a start would load it, its routers put together."""
+    # Not at the top: every command imports this module, and only this one needs the API.
+    from ticketgen.api.mounting import prove_routers
+
     registry = survey_registry(load_settings())
     unmounted = prove_routers(registry)
     return [
