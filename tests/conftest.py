@@ -13,6 +13,7 @@ settings.register_profile("thorough", max_examples=1_000, stateful_step_count=50
 
 _LONG = (
     "tests/flows/test_chaos.py",
+    "tests/flows/test_stranger.py",
     "tests/core/test_run_states_model.py",
     "tests/flows/",
     "tests/core/scaffold/test_generated.py",

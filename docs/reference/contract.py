@@ -12,7 +12,7 @@ import inspect
 import pkgutil
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -24,7 +24,7 @@ from pydantic_core import PydanticUndefined
 from sqlalchemy.orm import DeclarativeBase
 
 import ticketgen
-from ticketgen import domain, provides, testing
+from ticketgen import commands, domain, provides, tables, testing
 from ticketgen.api import deps
 from ticketgen.plugin import CONTRACT_VERSION, Hooks
 
@@ -114,6 +114,8 @@ def contract_page() -> tuple[str, str, list[str]]:
     for title, lead, classes in _PARTS:
         parts += [f"## {title}", lead, *(_class_part(kind) for kind in classes)]
     parts += ["## Functions", _function_part("in_thread", ticketgen.in_thread)]
+    for module in (tables, commands):
+        parts += [f"## {module.__name__}", _paragraphs(module), *_own_parts(module)]
     lead = (
         f"Contract version **{CONTRACT_VERSION}**. Everything here is imported from `ticketgen`,\n"
         "and keeps the [promise of stability](../stability.md)."
@@ -186,9 +188,15 @@ def _assigned(module: Any) -> Iterator[tuple[str, str]]:
             yield node.targets[0].id, " ".join(text.split())
 
 
-def _module_parts(module: Any) -> list[str]:
+def _own_parts(module: Any) -> list[str]:
+    """What a module lists and writes itself; what it passes on is described elsewhere."""
+    own = [n for n in module.__all__ if getattr(module, n).__module__ == module.__name__]
+    return _module_parts(module, own)
+
+
+def _module_parts(module: Any, names: Iterable[str] = ()) -> list[str]:
     parts = []
-    for name in module.__all__:
+    for name in names or module.__all__:
         thing = getattr(module, name)
         if inspect.isclass(thing):
             parts.append(_class_part(thing))
@@ -225,11 +233,11 @@ def _paragraphs(thing: object) -> str:
 
 def _linked(text: str) -> str:
     """A docstring as Markdown: what is raised as a list, an indented example as a block."""
-    text = re.sub(r"::\n", ":\n", text)
+    text = re.sub(r"::\n", ":\n", text)  # an indented example is a block in Markdown too
     head, _, raised = text.partition("Raises:\n")
     if not raised:
         return head.strip()
-    said = re.sub(r"\n {6,}", " ", textwrap.dedent(raised).strip())
+    said = re.sub(r"\n(?!\w+(?:, \w+)*: )\s*", " ", textwrap.dedent(raised).strip())
     items = [f"* {line.strip()}" for line in said.splitlines() if line.strip()]
     return "\n".join([head.strip(), "", "Raises:", "", *items]).strip()
 
@@ -296,10 +304,11 @@ def _methods(kind: type) -> Iterator[tuple[str, Any]]:
     ):
         return
     for name, member in vars(kind).items():
-        function = member.fget if isinstance(member, property) else member
+        plain = member.__func__ if isinstance(member, classmethod | staticmethod) else member
+        function = plain.fget if isinstance(plain, property) else plain
         function = getattr(function, "__wrapped__", function)
         if not name.startswith("_") and isinstance(function, FunctionType) and function.__doc__:
-            yield name, member
+            yield name, plain
 
 
 def _method_part(name: str, member: Any) -> str:
@@ -311,9 +320,10 @@ def _method_part(name: str, member: Any) -> str:
 def _function_part(name: str, function: Any, *, level: str = "###") -> str:
     signature = inspect.signature(function)
     shown = signature.replace(
-        parameters=[p for p in signature.parameters.values() if p.name != "self"]
+        parameters=[p for p in signature.parameters.values() if p.name not in {"self", "cls"}]
     )
     inner = getattr(function, "__wrapped__", function)
     prefix = "async " if inspect.iscoroutinefunction(inner) else ""
-    text = f"{prefix}{name}{shown}".replace("'", "").replace('"', "")
+    text = re.sub(r"<(\w+\.\w+): [^>]*>", r"\1", f"{prefix}{name}{shown}")
+    text = text.replace("'", "").replace('"', "").replace("datetime.timedelta", "timedelta")
     return f"{level} {name}\n\n```\n{text}\n```\n\n{_paragraphs(function)}"
