@@ -265,7 +265,8 @@ def _plugin_part(plugin: Plugin) -> str:
         parts.append("### Schedules\n\n" + _table(("Schedule", "Task", "Cron and zone"), rows))
     provided: dict[str, list[str]] = {}
     for value in plugin.provides:
-        provided.setdefault(type(value).__name__, []).append(str(getattr(value, "name", value)))
+        name = str(getattr(value, "name", f"ticketgen {plugin.name}"))
+        provided.setdefault(type(value).__name__, []).append(name)
     if provided:
         lines = [f"* {kind}: {_codes(names)}" for kind, names in provided.items()]
         parts.append("### Provides\n\n" + "\n".join(lines))
