@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.core.plugin_sources import plugin_source
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.settings import Settings
 from ticketgen.testing import InstalledPlugin
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from tests.core import elsewhere, lab
 from tests.core.elsewhere import Elsewhere, do, intended, ledger, new_attempt
 from ticketgen import Exclusivity
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.domain.audit import AuditEntry
 from ticketgen.domain.effects import EffectState
 from ticketgen.errors import InvalidInputError

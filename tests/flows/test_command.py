@@ -19,7 +19,7 @@ import websockets
 from typer.testing import CliRunner
 
 from tests.flows.commands import TICKETGEN, Up, environment, eventually, marked, run, up
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.cli.worker import app as worker_app
 
 pytestmark = [

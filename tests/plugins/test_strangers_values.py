@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.plugins import journeys
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
 from ticketgen.testing import Api, InstalledPlugin

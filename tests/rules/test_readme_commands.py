@@ -39,7 +39,7 @@ def test_ci_takes_the_test_command_from_the_readme() -> None:
 
 
 def test_every_command_the_readme_shows_exists() -> None:
-    from ticketgen.cli import app
+    from ticketgen.cli.main import app
 
     commands = {command.name for command in app.registered_commands} | {
         group.name for group in app.registered_groups

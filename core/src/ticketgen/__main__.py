@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ticketgen.cli import main
+from ticketgen.cli.main import main
 
 main()

@@ -8,7 +8,7 @@ from typer.main import get_group
 from typer.testing import CliRunner, Result
 
 from tests.core.plugin_sources import plugin_source
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.conformance import RESERVED_NAMES
 from ticketgen.testing import InstalledPlugin
 
@@ -151,12 +151,12 @@ def test_a_plugin_that_is_shut_out_has_no_commands_either(
 
 
 def test_commands_that_cannot_be_built_are_the_authors_to_mend(install_plugin: Install) -> None:
-    source = WITH_COMMANDS.replace("times: int = 1", "times: dict = 1")
+    source = WITH_COMMANDS.replace("times: int = 1", "times: int | str = 1")
     install_plugin("acme_bells", source)
 
     said = _refused("acme_bells", "ring")
 
-    assert "The commands of the plugin 'acme_bells' cannot be built: RuntimeError" in said
+    assert "The commands of the plugin 'acme_bells' cannot be built: " in said
 
 
 def test_an_unknown_command_is_compared_with_the_names_of_plugins_too() -> None:

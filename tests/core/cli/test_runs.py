@@ -12,7 +12,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from tests.core import lab
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.domain.audit import AuditEntry
 from ticketgen.domain.task_runs import RunState
 from ticketgen.errors import InvalidInputError

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from tests.core import lab
 from tests.core.scheduling import HOURLY, MONDAY, WEEKLY, count_fires
 from ticketgen import Schedule
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.domain.schedules import FireOutcome, ScheduleFire
 from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings

@@ -9,7 +9,7 @@ from sqlalchemy import func, update
 from typer.testing import CliRunner, Result
 from uuid_utils.compat import uuid7
 
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.domain import workers
 from ticketgen.domain.workers import WorkerProcess
 from ticketgen.runtime import Runtime

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner, Result
 
 from tests.core.plugin_migrations.sources import first, plugin_with_tables, second, tables_in
-from ticketgen.cli import app
 from ticketgen.cli.local import migrate
+from ticketgen.cli.main import app
 from ticketgen.database import create_session_factory
 from ticketgen.domain.task_runs import NewRun, RunState, insert_run
 from ticketgen.errors import TicketgenError

@@ -14,8 +14,8 @@ from uuid_utils.compat import uuid7
 
 from tests.core.plugin_sources import plugin_source
 from tests.core.plugins_broken.sources import ROUTERS
-from ticketgen.cli import app
 from ticketgen.cli.local import process_environment
+from ticketgen.cli.main import app
 from ticketgen.cli.safe import safe_overrides
 from ticketgen.cli.worker import app as worker_app
 from ticketgen.domain import workers

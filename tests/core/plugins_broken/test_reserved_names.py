@@ -7,7 +7,7 @@ from fastapi.routing import iter_route_contexts
 from typer.main import get_group
 
 from ticketgen.api.app import create_app
-from ticketgen.cli import app as command_line
+from ticketgen.cli.main import app as command_line
 from ticketgen.conformance import check_identity
 from ticketgen.runtime import build_runtime
 from ticketgen.settings import Settings

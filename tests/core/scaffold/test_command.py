@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 
 
 def _new(*arguments: str) -> Result:

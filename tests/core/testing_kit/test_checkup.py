@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tests.core.testing_kit.acme import Elsewhere, acme_plugin
 from ticketgen import Plugin
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.errors import NotFoundError
 from ticketgen.testing import (
     ConformanceWarning,

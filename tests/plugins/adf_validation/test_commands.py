@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from ticketgen.cli import app
+from ticketgen.cli.main import app
 from ticketgen.errors import InvalidInputError
 from ticketgen.testing import InstalledPlugin
 

@@ -150,7 +150,8 @@ def _print(report: _Report, name: str | None) -> None:
         where = ", ".join(trouble.workers)
         _say(f"[bold]{escape(trouble.plugin)}[/bold]  in the worker {escape(where)}")
         _say(f"  [red]{escape(trouble.reason)}[/red]")
-        _say("  → See that worker's log; it tries again when it is started again.")
+        _say("  → See that worker's log. It tries failing hooks again after five minutes,")
+        _say("    and everything else when it is started again.")
     if report.workers_unasked is not None:
         _say(f"Live workers were not asked: {escape(report.workers_unasked)}")
     if report.well:
