@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
@@ -50,6 +51,16 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long: last, it would keep all other processes waiting."""
     items.sort(key=_place)  # stable: what belongs together stays together
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what was imported, and come less often.
+
+    It looked through all of it some thousand times: a sixth of the time that the tests took.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _place(item: pytest.Item) -> int:

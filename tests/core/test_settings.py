@@ -96,6 +96,16 @@ def test_what_is_no_duration_is_refused(clean_environment: pytest.MonkeyPatch, s
         load_settings()
 
 
+@pytest.mark.parametrize(("said", "why"), [("0", "greater than 0"), ("51", "equal to 50 seconds")])
+def test_plugins_have_some_time_to_start_and_less_than_up_waits_for(
+    clean_environment: pytest.MonkeyPatch, said: str, why: str
+) -> None:
+    clean_environment.setenv("TICKETGEN_PLUGIN_START_TIMEOUT", said)
+
+    with pytest.raises(ConfigurationError, match=f"TICKETGEN_PLUGIN_START_TIMEOUT: .*{why}"):
+        load_settings()
+
+
 @pytest.mark.parametrize(
     ("said", "meant"),
     [

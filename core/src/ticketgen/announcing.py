@@ -3,7 +3,8 @@
 The plugins are told one run after another beside everything else, so that a slow hook holds
 up no worker's slot, no request and no rescue. An ending counts as announced when both are done;
 until then the reconciler of any process announces it again, and an advisory lock sees to it that
-two of them do not tell the plugins of one run at once.
+two of them do not tell the plugins of one run at once. A process that has not opened its plugins,
+such as a command, leaves the telling to them.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ _HOOK = "ticketgen_run_settled"
 _MOST_WAITING = 1_000
 """So many endings wait in one process for their turn; what is more is left to the reconciler."""
 
-_LAST_SECONDS = 6.0
-"""So long a process that ends goes on telling: one hook at its limit, and what is quick."""
+_LAST_SECONDS = 4.0
+"""So long a process that ends goes on telling; a hook that it breaks off is called elsewhere."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -48,13 +49,15 @@ class Announcer:
     hooks: HookCaller
     host_of: Callable[[str], Host]
     """What a plugin's hook is given, by the plugin's name."""
+    may_tell: Callable[[], bool]
+    """Whether this process has its plugins open: without, their hooks are not called here."""
     _waiting: dict[UUID, TaskRun] = field(default_factory=dict, init=False)
     _telling: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def announce(self, run: TaskRun) -> bool:
         """Publish the ending of a settled run, and see to it that the plugins are told.
 
-        False if Redis did not take it. What fails is done again by the reconciler.
+        False if Redis did not take it. What fails, or is not told here, the reconciler does.
         """
         if run.id in self._waiting:
             return True
@@ -62,7 +65,7 @@ class Announcer:
             return False
         if not self.hooks.implementers(_HOOK):
             await self._note(run)
-        elif len(self._waiting) < _MOST_WAITING:
+        elif self.may_tell() and len(self._waiting) < _MOST_WAITING:
             self._waiting[run.id] = run
             self._begin_to_tell()
         return True

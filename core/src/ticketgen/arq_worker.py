@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 import time
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from arq.utils import timestamp_ms, to_unix_ms
 from redis.exceptions import RedisError
 
 from ticketgen.claiming import ClaimedJob, JobClaims
+from ticketgen.process_end import end_process_soon
 from ticketgen.queue import JobWriter
 
 __all__ = ["Worker"]
@@ -44,9 +44,6 @@ _HAND_BACK_SECONDS = 12.0
 
 _SHUTDOWN_SECONDS = 10.0
 """What each step of closing may take."""
-
-_INTERPRETER_SECONDS = 3.0
-"""What the interpreter may take to end once everything is closed."""
 
 _STANDARD_ERROR = 2
 _BLOCKED_LINE = b'{"event": "process_ended_hard", "reason": "told to stop twice, loop blocked"}\n'
@@ -108,7 +105,7 @@ class Worker(ArqWorker):
             super().run()
         finally:
             if self._handle_signals:
-                _end_process_after(_INTERPRETER_SECONDS)
+                end_process_soon()
 
     async def main(self) -> None:
         """Take jobs and run them until told to stop; in burst mode until none is left for us."""
@@ -334,13 +331,3 @@ async def _in_time(step: Awaitable[Any], *, doing: str, limit: float = _SHUTDOWN
             await step
     except Exception as error:
         _log.warning("close_step_failed", step=doing, error=repr(error))
-
-
-def _end_process_after(seconds: float) -> None:
-    def end() -> None:
-        time.sleep(seconds)
-        stuck = [t.name for t in threading.enumerate() if not t.daemon]
-        _log.error("process_ended_hard", threads=stuck)
-        os._exit(1)
-
-    threading.Thread(target=end, name="end-of-process", daemon=True).start()

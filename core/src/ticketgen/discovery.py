@@ -35,6 +35,11 @@ class PluginStatus(StrEnum):
     FAILED = "failed"
     """Broken; its problems say in which phase and how."""
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether somebody has to look after the plugin."""
+        return self in {PluginStatus.INCOMPATIBLE, PluginStatus.FAILED}
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoundPlugin:

@@ -87,11 +87,18 @@ class HookCaller:
         return findings
 
     async def run_settled(self, run: SettledRun, host_of: Callable[[str], Host]) -> None:
-        """Tell every plugin in use that a run has ended; what one does keeps no other from it."""
+        """Tell every plugin in use that a run has ended; what one does keeps no other from it.
+
+        One that is out of use in this process is not told later either; the log says so.
+        """
         hook = "ticketgen_run_settled"
         for impl in self._implementations(hook):
             plugin = impl.plugin_name
-            if self._standing.problem_of(plugin) is not None:
+            out = self._standing.problem_of(plugin)
+            if out is not None:
+                _log.warning(
+                    "ending_not_told", plugin=plugin, run=str(run.id), why=out.message[:300]
+                )
                 continue
             work = _call(impl, {"host": host_of(plugin), "run": run})
             try:
@@ -187,7 +194,7 @@ def _closed(plugin: str, silence: _Silence) -> Blocker:
         )
     return Blocker(
         code="gate_out_of_use",
-        message=f"The plugin {plugin}, which has to agree, is out of use: {silence.out.message}",
+        message=f"The plugin {plugin}, which has to agree, is out of use: {silence.out.reason}",
         recovery_actions=(silence.out.remedy, "See `ticketgen plugins doctor`."),
     )
 
@@ -199,7 +206,7 @@ def _unchecked(plugin: str, silence: _Silence) -> Finding:
     else:
         message = (
             f"The ticket check of plugin {plugin} was not made; the plugin is out of use: "
-            f"{silence.out.message}"
+            f"{silence.out.reason}"
         )
         remedy = silence.out.remedy
     return Finding(

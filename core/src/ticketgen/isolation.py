@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-__all__ = ["LateError", "Watched", "belongs_to_host", "in_own_task", "in_time"]
+__all__ = [
+    "UNWIND_SECONDS",
+    "LateError",
+    "Watched",
+    "belongs_to_host",
+    "in_own_task",
+    "in_time",
+    "late_of",
+]
 
 AnswerT = TypeVar("AnswerT")
 
-_UNWIND_SECONDS = 1.0
+UNWIND_SECONDS = 1.0
 """So long something that was told to stop may take for its `finally` blocks."""
 
 
@@ -95,6 +103,23 @@ async def in_time(seconds: float) -> AsyncIterator[None]:
         raise
 
 
+async def late_of(
+    tasks: Collection[asyncio.Task[AnswerT]], *, limit: float
+) -> set[asyncio.Task[AnswerT]]:
+    """Wait for tasks, and give those that did not end in time.
+
+    They were told to stop, and had `UNWIND_SECONDS` for it; nobody has to wait for them longer.
+    """
+    if not tasks:
+        return set()
+    _, late = await asyncio.wait(tasks, timeout=limit)
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=UNWIND_SECONDS)
+    return late
+
+
 async def in_own_task(
     work: Awaitable[AnswerT], *, limit: float, left_behind: set[asyncio.Task[Any]]
 ) -> AnswerT:
@@ -121,10 +146,7 @@ async def in_own_task(
     left_behind.add(task)
     task.add_done_callback(left_behind.discard)
     try:
-        await asyncio.wait({task}, timeout=limit)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=_UNWIND_SECONDS)
+        if await late_of({task}, limit=limit):
             raise LateError(limit)
     finally:
         task.cancel()

@@ -247,7 +247,7 @@ def _unserved(
     if broken is not None:
         where, why = f" in the worker {broken.host}:{broken.pid}", broken.failed[plugin]
     elif problem is not None and alive:
-        where, why = "", f"{problem.phase}: {problem.message}"
+        where, why = "", problem.reason
     elif alive:
         message = (
             f"No running worker offers the plugin {plugin}; install it where the workers run, or "

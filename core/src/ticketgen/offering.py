@@ -9,8 +9,6 @@ from ticketgen.registry import Registry
 
 __all__ = ["Offer", "offer_of"]
 
-_LONGEST_REASON = 500
-
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
@@ -21,7 +19,7 @@ class Offer:
     plugins: Mapping[str, str]
     """The plugins these belong to: name → version of the distribution."""
     failed: Mapping[str, str]
-    """The installed plugins that are out of use in it: name → phase and message."""
+    """The installed plugins that are out of use in it: name → reason."""
 
 
 def offer_of(served: Registry) -> Offer:
@@ -31,9 +29,5 @@ def offer_of(served: Registry) -> Offer:
     return Offer(
         task_types=served.served,
         plugins={name: served.version_of(name) for name in sorted(owners)},
-        failed={
-            name: f"{problem.phase}: {problem.message}"[:_LONGEST_REASON]
-            for name, problem in problems.items()
-            if problem is not None
-        },
+        failed={name: problem.reason for name, problem in problems.items() if problem is not None},
     )

@@ -8,9 +8,9 @@ that never awaits: plugins run in the host's event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -20,13 +20,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from ticketgen.conformance import Problem, raised
 from ticketgen.context import Host, Role
 from ticketgen.database import passes_by_itself
-from ticketgen.isolation import LateError, belongs_to_host, in_time
+from ticketgen.isolation import UNWIND_SECONDS, LateError, belongs_to_host, in_time, late_of
 from ticketgen.migrations import plugin_schema_problem
+from ticketgen.migrations.trees import problem_of
 from ticketgen.plugin import Plugin
 from ticketgen.registry import insist
 from ticketgen.runtime import Runtime
+from ticketgen.settings import Settings
 
-__all__ = ["open_plugins"]
+__all__ = ["closing_seconds", "open_plugins"]
 
 _log = structlog.get_logger(__name__)
 
@@ -34,16 +36,27 @@ _MEND = "Mend what the message names, or uninstall the plugin; then start again.
 _WAIT = "See what it waits for, or raise TICKETGEN_PLUGIN_START_TIMEOUT; then start again."
 _UPGRADE = "Run `ticketgen db upgrade`, then start again."
 
-_UNWIND_SECONDS = 1.0
-"""So long a lifespan that was told to stop may take for its `finally` blocks."""
+_CLOSING_SECONDS = 4.0
+"""So long a plugin may take to close: whoever stops a process kills it if it takes much longer."""
+
+
+def closing_seconds(settings: Settings) -> float:
+    """What closing the plugins takes at most, however many there are."""
+    return _closing_limit(settings) + UNWIND_SECONDS
+
+
+def _closing_limit(settings: Settings) -> float:
+    return min(settings.plugin_start_timeout.total_seconds(), _CLOSING_SECONDS)
 
 
 @asynccontextmanager
-async def open_plugins(runtime: Runtime, role: Role) -> AsyncIterator[None]:
-    """Have the plugins open while the block runs: all at once, each in its own time limit.
+async def open_plugins(
+    runtime: Runtime, role: Role, *, only: Collection[str] = ()
+) -> AsyncIterator[None]:
+    """Have the plugins open while the block runs, or those that are named.
 
-    At the end they are closed in the reverse order of their names, each in its own time limit.
-    Where they are open already, nothing is done.
+    They are opened all at once, each in its own time limit, and closed all at once in one limit:
+    no plugin depends on another. Where they are open already, nothing is done.
 
     Raises:
         PluginFailureError: a plugin without which the host must not run could not be opened.
@@ -52,7 +65,11 @@ async def open_plugins(runtime: Runtime, role: Role) -> AsyncIterator[None]:
         yield
         return
     runtime.opened_as.append(role)
-    stays = [_Stay(plugin=plugin, runtime=runtime) for plugin in runtime.registry.active]
+    stays = [
+        _Stay(plugin=plugin, runtime=runtime)
+        for plugin in runtime.registry.active
+        if not only or plugin.name in only
+    ]
     try:
         await asyncio.gather(*(stay.begin(runtime.host(stay.name, role)) for stay in stays))
         insist(runtime.registry.plugins, runtime.settings)
@@ -60,12 +77,18 @@ async def open_plugins(runtime: Runtime, role: Role) -> AsyncIterator[None]:
     finally:
         try:
             await runtime.announcer.finish()  # while what the hooks may need is open
-            for stay in reversed(stays):
-                await stay.end()
+            await _close(stays, limit=_closing_limit(runtime.settings))
         finally:
             for stay in stays:
                 stay.give_up()
             runtime.opened_as.clear()
+
+
+async def _close(stays: Iterable[_Stay], *, limit: float) -> None:
+    """Leave all lifespans; those that hang are told to stop, and then left behind."""
+    leaving = {task: stay.name for stay in stays if (task := stay.leave()) is not None}
+    for task in await late_of(leaving.keys(), limit=limit):
+        _log.error("plugin_close_late", plugin=leaving[task], seconds=limit)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -141,17 +164,13 @@ class _Stay:
             _log.error("plugin_ended_by_itself", plugin=self.name, exc_info=error)
             self.runtime.registry.standing.put_out(self.name, raised("start", error, _MEND))
 
-    async def end(self) -> None:
-        """Leave its lifespan; one that hangs is told to stop, and then left behind."""
-        given_up = self._leave.is_set()
+    def leave(self) -> asyncio.Task[None] | None:
+        """Tell it to close, and give the task that does; None if there is nothing to wait for."""
+        if not self._begun.is_set():
+            self.give_up()
+            return None
         self._leave.set()
-        if self._task is None or self._task.done() or given_up:
-            return
-        await asyncio.wait({self._task}, timeout=self._limit)
-        if not self._task.done():
-            _log.error("plugin_close_late", plugin=self.name, seconds=self._limit)
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=_UNWIND_SECONDS)
+        return self._task
 
     def give_up(self) -> None:
         """Tell it to stop, and wait for nothing."""
@@ -170,7 +189,7 @@ async def _schema_problem(engine: AsyncEngine, plugin: Plugin, *, limit: float) 
         return None
     try:
         async with in_time(limit):
-            message = await plugin_schema_problem(engine, plugin.name, plugin.migrations)
+            found = await plugin_schema_problem(engine, plugin.name, plugin.migrations)
     except (LateError, DBAPIError, PoolTimeoutError, OSError) as error:
         if isinstance(error, LateError) or passes_by_itself(error):
             _log.warning("plugin_schema_unknown", plugin=plugin.name, error=str(error)[:300])
@@ -180,4 +199,7 @@ async def _schema_problem(engine: AsyncEngine, plugin: Plugin, *, limit: float) 
         if belongs_to_host(error):
             raise
         return raised("schema", error, _UPGRADE)
-    return None if message is None else Problem(phase="schema", message=message, remedy=_UPGRADE)
+    if found is None:
+        return None
+    problem = problem_of(found, remedy=_UPGRADE)
+    return replace(problem, remedy=f"{problem.remedy} Then start again.")

@@ -269,8 +269,9 @@ class Plugin:
     migrations: Migrations | None = None
     """Tables of its own."""
     lifespan: Callable[[Host], AbstractAsyncContextManager[Any]] | None = None
-    """Opened when an API or worker process starts, closed when it stops, each within
-    `plugin_start_timeout`. What it yields is `TaskContext.state` and `ticketgen.api.deps.state`."""
+    """Opened when an API or worker process starts, within `plugin_start_timeout`, and closed when
+    it stops, within 4 s, all plugins at once: none may need another. What it yields is
+    `TaskContext.state` and `ticketgen.api.deps.state`."""
 
 
 class Hooks:
@@ -308,8 +309,11 @@ class Hooks:
     async def ticketgen_run_settled(self, host: Host, run: SettledRun) -> None:
         """React to the ending of any run, whosever it is: a message to a chat, a follow-up run.
 
-        Called after the commit that settled it, in whichever process announces it, at least
-        once: again if that process died in between. What it raises is logged and changes
-        nothing. No transaction is open; `host.unit_of_work()` opens one.
+        Called after the commit that settled it, in one API or worker process, at least once:
+        again if that process died or stopped in between. What it raises is logged and changes
+        nothing. An ending is missed while the plugin is out of use in the process that tells of
+        it (the log says `ending_not_told`), in safe mode, or not installed there. In a worker
+        for some plugins the others' hooks are called too, without their lifespans. No
+        transaction is open; `host.unit_of_work()` opens one.
         """
         raise AssertionError("a specification is never called")

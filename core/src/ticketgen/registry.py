@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from ticketgen.conformance import Problem, claimed_names, described
+from ticketgen.conformance import Problem, claimed_names, raised
 from ticketgen.discovery import (
     FoundPlugin,
     PluginStatus,
@@ -37,8 +37,6 @@ __all__ = [
 ]
 
 ContributionT = TypeVar("ContributionT")
-
-_BROKEN = frozenset({PluginStatus.FAILED, PluginStatus.INCOMPATIBLE})
 
 
 class PluginFailureError(ConfigurationError):
@@ -137,19 +135,24 @@ class Registry:
         if any(found.status is PluginStatus.ACTIVE for found in named):
             return None  # another distribution claims the name, and had to give way
         in_use_first = sorted(named, key=lambda found: found.plugin is None)
-        return next((item.problems[0] for item in in_use_first if item.status in _BROKEN), None)
+        return next((item.problems[0] for item in in_use_first if item.status.is_broken), None)
 
     def require(self, plugin: str) -> None:
         """Refuse to work with a plugin that is out of use.
 
         Raises:
-            PluginUnavailableError: it is installed and broken; the message says why.
+            PluginUnavailableError: it is installed and broken; the message says why, in words that
+                everybody may read.
         """
         problem = self.problem_of(plugin)
         if problem is not None:
             raise PluginUnavailableError(
-                f"The plugin {plugin!r} is out of use: {problem.message}",
-                recovery_actions=[problem.remedy, "See `ticketgen plugins doctor`."],
+                f"The plugin {plugin!r} is out of use: {problem.reason}",
+                recovery_actions=[
+                    problem.remedy,
+                    "Administrators see more at GET /api/plugins and with "
+                    "`ticketgen plugins doctor`.",
+                ],
             )
 
     def task(self, task_type: str) -> RegisteredTask:
@@ -221,12 +224,8 @@ def _with_settings(found: FoundPlugin) -> tuple[FoundPlugin, BaseSettings | None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # no JSON, or whatever a validator of theirs raises
-        problem = Problem(
-            phase="settings",
-            message=described(error),
-            remedy=f"Correct the environment variables that begin with {prefix}.",
-        )
-        return found.failed(problem), None
+        remedy = f"Correct the environment variables that begin with {prefix}."
+        return found.failed(raised("settings", error, remedy)), None
 
 
 def _combined(plugins: list[FoundPlugin], settings: Settings) -> tuple[FoundPlugin, ...]:
@@ -270,7 +269,7 @@ def insist(plugins: Iterable[FoundPlugin], settings: Settings) -> None:
     broken = [
         found
         for found in plugins
-        if found.status in _BROKEN and (settings.strict_plugins or found.name in required)
+        if found.status.is_broken and (settings.strict_plugins or found.name in required)
     ]
     if broken:
         strict = settings.strict_plugins

@@ -76,6 +76,7 @@ class Runtime:
             session_factory=self.session_factory,
             hooks=self.registry.hooks,
             host_of=lambda plugin: self.host(plugin, self.role),
+            may_tell=lambda: bool(self.opened_as),
         )
 
     @property

@@ -148,7 +148,9 @@ class Settings(BaseSettings):
     )
     plugin_start_timeout: Duration = Field(
         default=timedelta(seconds=10),
-        description="Longest a plugin may take to start in a process, and to stop.",
+        gt=timedelta(0),
+        le=timedelta(seconds=50),
+        description="Longest a plugin may take to start in a process, 50 s at most; to stop, 4 s.",
     )
 
     api_host: str = Field(default="127.0.0.1", description="Address the API binds to.")

@@ -15,7 +15,7 @@ import structlog
 
 from ticketgen.conformance import Problem
 
-__all__ = ["HOOK_PAUSE", "HookTrouble", "Standing"]
+__all__ = ["HOOK_PAUSE", "Standing"]
 
 _log = structlog.get_logger(__name__)
 
@@ -26,17 +26,6 @@ _FAILURES = 3
 """So many failures of a plugin's hooks in a row put it out of use."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class HookTrouble:
-    """What went wrong in the hooks of one plugin since this process started."""
-
-    in_a_row: int
-    """Failures since a hook last answered."""
-    count: int
-    """All failures."""
-    last: Problem
-
-
 @dataclass(kw_only=True)
 class Standing:
     """Notes what went wrong with plugins at run time; reads are safe in any thread."""
@@ -45,7 +34,8 @@ class Standing:
     spared: frozenset[str] = frozenset()
     """Plugins the host must not run without: failing hooks are noted, and never put them out."""
     _out: dict[str, tuple[Problem, float | None]] = field(default_factory=dict)
-    _trouble: dict[str, HookTrouble] = field(default_factory=dict)
+    _failures: dict[str, int] = field(default_factory=dict)
+    """By plugin, those in a row."""
 
     def put_out(self, plugin: str, problem: Problem, *, lasting: timedelta | None = None) -> None:
         """Take a plugin out of use, until the process ends or for so long."""
@@ -67,30 +57,21 @@ class Standing:
 
         It is tried again after that, and one more failure puts it out again.
         """
-        before = self._trouble.get(plugin)
-        trouble = HookTrouble(
-            in_a_row=before.in_a_row + 1 if before else 1,
-            count=before.count + 1 if before else 1,
-            last=problem,
-        )
-        self._trouble[plugin] = trouble
-        if trouble.in_a_row >= _FAILURES and plugin not in self.spared:
+        in_a_row = self._failures[plugin] = self._failures.get(plugin, 0) + 1
+        if in_a_row >= _FAILURES and plugin not in self.spared:
             self.put_out(plugin, problem, lasting=HOOK_PAUSE)
 
     def note_hook_answer(self, plugin: str) -> None:
         """Begin to count anew: a hook of the plugin has answered as it should."""
-        trouble = self._trouble.get(plugin)
-        if trouble is not None and trouble.in_a_row:
-            self._trouble[plugin] = HookTrouble(in_a_row=0, count=trouble.count, last=trouble.last)
+        self._failures.pop(plugin, None)
 
-    def failing(self) -> dict[str, HookTrouble]:
-        """Plugins in use whose hooks fail so often that any other plugin would be out of use."""
+    def failing(self) -> dict[str, int]:
+        """Plugins in use whose hooks fail so often that any other plugin would be out of use.
+
+        With each the number of its failures in a row.
+        """
         return {
-            plugin: trouble
-            for plugin, trouble in self._trouble.copy().items()
-            if trouble.in_a_row >= _FAILURES and plugin in self.spared
+            plugin: in_a_row
+            for plugin, in_a_row in self._failures.copy().items()
+            if in_a_row >= _FAILURES and plugin in self.spared
         }
-
-    def hook_trouble(self, plugin: str) -> HookTrouble | None:
-        """What went wrong in a plugin's hooks here; None if nothing ever did."""
-        return self._trouble.get(plugin)

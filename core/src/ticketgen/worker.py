@@ -33,7 +33,7 @@ from ticketgen.errors import ConfigurationError, TemporaryError
 from ticketgen.leases import LeaseKeeper, WorkerIdentity
 from ticketgen.migrations import require_current_schema
 from ticketgen.offering import offer_of
-from ticketgen.opening import open_plugins
+from ticketgen.opening import closing_seconds, open_plugins
 from ticketgen.plugin import Task
 from ticketgen.queue import connect_arq, deserialize_job, redis_settings, serialize_job
 from ticketgen.registry import RegisteredSchedule, Registry, load_registry
@@ -56,7 +56,8 @@ _RETRY_TICK = timedelta(seconds=5)
 _RETRY_CLAIM = timedelta(seconds=2)
 """Pause before a run that the database was too far away for is claimed again."""
 
-_OWN_CLOSING_SECONDS = 20.0
+_OWN_CLOSING_SECONDS = 14.0
+"""What closing takes at most besides the plugins: the last endings, and what keeps runs alive."""
 
 _NEVER = 1_000_000
 """arq's tries: the runner counts them, a redelivery must never be refused."""
@@ -136,6 +137,8 @@ def _arq_field(values: list[Any], everything: range) -> set[int]:
 def narrowed(registry: Registry, plugins: Collection[str]) -> Registry:
     """The registry with the tasks and schedules of these plugins only; of all if none is named.
 
+    The hooks stay those of all plugins: whoever settles a run tells every plugin of it.
+
     Raises:
         ConfigurationError: one of them is not an active plugin.
     """
@@ -149,7 +152,7 @@ def narrowed(registry: Registry, plugins: Collection[str]) -> Registry:
             recovery_actions=[f"Active are: {', '.join(sorted(active))}."],
         )
     return Registry(
-        loaded=registry.loaded,
+        loaded=tuple(found for found in registry.loaded if found.name in plugins),
         tasks={n: t for n, t in registry.tasks.items() if t.plugin.name in plugins},
         schedules={n: s for n, s in registry.schedules.items() if s.plugin.name in plugins},
         settings=registry.settings,
@@ -174,7 +177,8 @@ async def _open_worker(
             open_runtime(settings, registry=registry, application_name="ticketgen-worker")
         )
         await require_current_schema(runtime.engine)
-        await stack.enter_async_context(open_plugins(runtime, Role.WORKER))
+        only = {found.name for found in served.loaded}
+        await stack.enter_async_context(open_plugins(runtime, Role.WORKER, only=only))
         worker = WorkerIdentity(id=uuid7(), max_jobs=settings.max_jobs)
         runner = Runner(runtime, worker_id=worker.id, worker=worker.name)
         keeper = LeaseKeeper(
@@ -242,15 +246,9 @@ def build_worker_settings(
             "job_deserializer": deserialize_job,
             "log_results": False,
             "served": partial(served_by, served),
-            "shutdown_limit": _shutdown_limit(settings, registry),
+            "shutdown_limit": _OWN_CLOSING_SECONDS + closing_seconds(settings),
         },
     )
-
-
-def _shutdown_limit(settings: Settings, registry: Registry) -> float:
-    """What closing may take: our own part, the last endings, and each plugin at its limit."""
-    closing = sum(plugin.lifespan is not None for plugin in registry.active)
-    return _OWN_CLOSING_SECONDS + closing * (settings.plugin_start_timeout.total_seconds() + 1)
 
 
 def build_worker(

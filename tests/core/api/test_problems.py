@@ -18,24 +18,27 @@ from ticketgen.testing import Api, start_session
 pytestmark = pytest.mark.services
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        "",
-        "Bearer",
-        "Bearer ",
-        "Bearer tg_wrong",
-        "Bearer a\x00b",
-        "Basic bWlhOm1pYQ==",
-        "tg_wrong",
-        "Bearer " + "x" * 10_000,
-    ],
-)
-async def test_without_a_good_token_nothing_is_answered(api: Api, authorization: str) -> None:
-    answer = await api.client.get("/api/sessions", headers={"Authorization": authorization})
+_NO_GOOD_TOKENS = [
+    "",
+    "Bearer",
+    "Bearer ",
+    "Bearer tg_wrong",
+    "Bearer a\x00b",
+    "Basic bWlhOm1pYQ==",
+    "tg_wrong",
+    "Bearer " + "x" * 10_000,
+]
 
-    assert refused(answer, 401, "authentication")["category"] == "user_fixable"
-    assert answer.headers["www-authenticate"] == "Bearer"
+
+async def test_without_a_good_token_nothing_is_answered(
+    api: Api, subtests: pytest.Subtests
+) -> None:
+    for authorization in _NO_GOOD_TOKENS:
+        with subtests.test(authorization=authorization[:60]):
+            answer = await api.client.get("/api/sessions", headers={"Authorization": authorization})
+
+            assert refused(answer, 401, "authentication")["category"] == "user_fixable"
+            assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("how", ["expired", "revoked"])
@@ -83,14 +86,18 @@ async def test_an_address_with_a_slash_too_many_sends_nobody_elsewhere(api: Api)
     assert "location" not in answer.headers
 
 
-@pytest.mark.parametrize("body", [b"{", b"g\xff", b'{"name": "\\ud800"}', b'{"name": "\\u0000"}'])
-async def test_a_body_that_is_no_good_json_is_refused(api: Api, body: bytes) -> None:
-    answer = await api.client.post(
-        "/api/sessions", content=body, headers={"Content-Type": "application/json"}
-    )
+_NO_GOOD_JSON = [b"{", b"g\xff", b'{"name": "\\ud800"}', b'{"name": "\\u0000"}']
 
-    refused(answer, 422, "invalid_input")
-    assert await count_rows(api, "sessions") == 0
+
+async def test_a_body_that_is_no_good_json_is_refused(api: Api, subtests: pytest.Subtests) -> None:
+    for body in _NO_GOOD_JSON:
+        with subtests.test(body=body):
+            answer = await api.client.post(
+                "/api/sessions", content=body, headers={"Content-Type": "application/json"}
+            )
+
+            refused(answer, 422, "invalid_input")
+            assert await count_rows(api, "sessions") == 0
 
 
 async def test_a_huge_body_is_refused_before_it_is_read_whole(api: Api) -> None:

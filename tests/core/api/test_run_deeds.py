@@ -256,13 +256,21 @@ async def test_a_parked_run_says_why_and_an_administrator_may_queue_it_again(api
     assert (admin.json()["state"], admin.json()["parked"]) == ("queued", None)
 
 
-@pytest.mark.parametrize("deed", ["cancel", "retry", "resume", "attempts"])
-async def test_nothing_can_be_done_to_a_run_that_is_none(api: Api, deed: str) -> None:
-    method = "GET" if deed == "attempts" else "POST"
+_DEEDS = ["cancel", "retry", "resume", "attempts"]
 
-    answer = await api.client.request(method, f"/api/runs/{uuid4()}/{deed}", headers=api.as_admin)
 
-    refused(answer, 404, "not_found")
+async def test_nothing_can_be_done_to_a_run_that_is_none(
+    api: Api, subtests: pytest.Subtests
+) -> None:
+    for deed in _DEEDS:
+        with subtests.test(deed=deed):
+            method = "GET" if deed == "attempts" else "POST"
+
+            answer = await api.client.request(
+                method, f"/api/runs/{uuid4()}/{deed}", headers=api.as_admin
+            )
+
+            refused(answer, 404, "not_found")
 
 
 async def test_the_newest_run_of_a_session_is_cancelled_and_tried_again_by_its_task(

@@ -78,32 +78,35 @@ async def test_an_assignee_can_be_taken_away_again(api: Api) -> None:
     assert answer.json()["assignee"] is None
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        {},
-        {"title": "Event"},
-        {"revision": 1},
-        {"revision": "one", "title": "Event"},
-        {"revision": 1, "title": None},
-        {"revision": 1, "title": ""},
-        {"revision": 1, "title": "x" * 201},
-        {"revision": 1, "title": "a\x00b"},
-        {"revision": 1, "description": None},
-        {"revision": 1, "description": "a\x00b"},
-        {"revision": 1, "description": "x" * 200_001},
-        {"revision": 1, "titel": "Event"},
-        {"revision": 1, "position": 7},
-    ],
-)
-async def test_an_edit_that_makes_no_sense_changes_nothing(api: Api, edit: dict[str, Any]) -> None:
+_SENSELESS_EDITS: list[dict[str, Any]] = [
+    {},
+    {"title": "Event"},
+    {"revision": 1},
+    {"revision": "one", "title": "Event"},
+    {"revision": 1, "title": None},
+    {"revision": 1, "title": ""},
+    {"revision": 1, "title": "x" * 201},
+    {"revision": 1, "title": "a\x00b"},
+    {"revision": 1, "description": None},
+    {"revision": 1, "description": "a\x00b"},
+    {"revision": 1, "description": "x" * 200_001},
+    {"revision": 1, "titel": "Event"},
+    {"revision": 1, "position": 7},
+]
+
+
+async def test_an_edit_that_makes_no_sense_changes_nothing(
+    api: Api, subtests: pytest.Subtests
+) -> None:
     address = await _address(api, await generated_session(api))
     before = (await api.client.get(address)).json()
 
-    answer = await api.client.patch(address, json=edit)
+    for edit in _SENSELESS_EDITS:
+        with subtests.test(edit=str(edit)[:60]):
+            answer = await api.client.patch(address, json=edit)
 
-    refused(answer, 422)
-    assert (await api.client.get(address)).json() == before
+            refused(answer, 422)
+            assert (await api.client.get(address)).json() == before
 
 
 @pytest.mark.parametrize("revision", [0, 2, -1, 10**30])

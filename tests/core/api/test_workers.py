@@ -39,7 +39,7 @@ async def _say_alive(api: Api, worker_id: UUID | None = None, *, pid: int = 17) 
             version="1.2.3",
             task_types=["processing"],
             plugins={"processing": "0.1.0"},
-            failed={"acme": "import: ModuleNotFoundError: No module named 'labels'"},
+            failed={"acme": "import: ModuleNotFoundError"},
             max_jobs=2,
             running=1,
             lag=0.25,
@@ -75,7 +75,7 @@ async def test_health_keeps_its_fields_and_lists_what_each_live_worker_serves(ap
     assert (worker["host"], worker["pid"], worker["version"]) == ("worker-1", 17, "1.2.3")
     assert (worker["running"], worker["max_jobs"], worker["lag"]) == (1, 2, 0.25)
     assert worker["plugins"] == {"processing": "0.1.0"}
-    assert worker["failed"] == {"acme": "import: ModuleNotFoundError: No module named 'labels'"}
+    assert worker["failed"] == {"acme": "import: ModuleNotFoundError"}
 
 
 async def test_a_worker_is_healthy_from_its_first_word_to_its_last(api: Api) -> None:

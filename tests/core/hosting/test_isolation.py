@@ -77,7 +77,7 @@ async def test_a_timeout_of_its_own_making_is_not_taken_for_being_late() -> None
 
 
 async def test_work_that_will_not_end_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ticketgen.isolation._UNWIND_SECONDS", 0.05)
+    monkeypatch.setattr("ticketgen.isolation.UNWIND_SECONDS", 0.05)
     enough = asyncio.Event()
     left_behind: set[asyncio.Task[Any]] = set()
 

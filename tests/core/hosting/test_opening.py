@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, MutableMapping
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +13,16 @@ from structlog.testing import capture_logs
 
 from tests.core import lab
 from tests.core.hosting.sources import living_source, module_of
+from ticketgen.conformance import Problem
 from ticketgen.context import Role
 from ticketgen.discovery import PluginStatus
+from ticketgen.offering import offer_of
 from ticketgen.opening import open_plugins
 from ticketgen.registry import PluginFailureError, PluginUnavailableError
 from ticketgen.runtime import Runtime, build_runtime
 from ticketgen.settings import Settings
 from ticketgen.testing import InstalledPlugin
+from ticketgen.worker import narrowed
 
 Install = Callable[..., InstalledPlugin]
 
@@ -99,32 +103,82 @@ async def test_a_failed_start_keeps_its_traceback(
     assert "in lifespan" in problem.traceback
 
 
-async def test_plugins_are_closed_in_reverse_order_each_in_the_task_that_opened_it(
-    nowhere: Settings, install_plugin: Install
+_WHEN_ALL_CLOSE = """
+        STARTED.append(task)
+        while len(STARTED) < 3:
+            await asyncio.sleep(0)
+"""
+
+
+async def test_plugins_are_closed_all_at_once_each_in_the_task_that_opened_it(
+    nowhere: Settings,
+    install_plugin: Install,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: list[MutableMapping[str, Any]],
 ) -> None:
-    plugins = [install_plugin(name, living_source(name)) for name in ("acme", "mica", "zinc")]
-    runtime = _with(nowhere)
-    shared: list[tuple[str, object]] = []
+    monkeypatch.setattr("ticketgen.opening._CLOSING_SECONDS", lab.PATIENCE)
+    names = ("acme", "mica", "zinc")
+    plugins = [install_plugin(name, living_source(name, leave=_WHEN_ALL_CLOSE)) for name in names]
+    runtime = _with(nowhere, plugin_start_timeout=timedelta(hours=1))
+    started: list[object] = []
     for plugin in plugins:
-        module_of(plugin).LOG = _Tagged(plugin.name, shared)
+        module_of(plugin).STARTED = started
 
     async with open_plugins(runtime, Role.API):
-        opened = list(shared)
+        pass
     await runtime.close()
 
-    assert sorted(opened) == [(name, ("open", Role.API)) for name in ("acme", "mica", "zinc")]
-    assert shared[3:] == [(name, ("close", True)) for name in ("zinc", "mica", "acme")]
+    both = [("open", Role.API), ("close", True)]
+    assert [module_of(plugin).LOG for plugin in plugins] == [both] * 3
+    assert logged == []
 
 
-class _Tagged(list[object]):
-    """A list that writes into one for all, with a name."""
+async def test_a_start_that_is_cancelled_waits_for_no_plugin_that_hangs(
+    nowhere: Settings, install_plugin: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketgen.opening._CLOSING_SECONDS", 3600)
+    enter = f"LOG.append('entering'); {_FOR_EVER}"
+    plugins = [install_plugin(name, living_source(name, enter=enter)) for name in ("acme", "zinc")]
+    runtime = _with(nowhere, plugin_start_timeout=timedelta(hours=1))
 
-    def __init__(self, name: str, shared: list[tuple[str, object]]) -> None:
-        super().__init__()
-        self._name, self._shared = name, shared
+    async def entering() -> bool:
+        return all(module_of(plugin).LOG for plugin in plugins)
 
-    def append(self, item: object, /) -> None:
-        self._shared.append((self._name, item))
+    async def start() -> None:
+        async with open_plugins(runtime, Role.API):
+            raise AssertionError("nothing has started")
+
+    starting = asyncio.create_task(start())
+    await lab.until(entering)
+    starting.cancel()
+    await asyncio.wait({starting}, timeout=lab.PATIENCE)
+    await runtime.close()
+
+    assert starting.cancelled()
+    assert runtime.opened_as == []
+
+
+async def test_a_worker_for_some_plugins_opens_and_reports_these_only(
+    nowhere: Settings, install_plugin: Install
+) -> None:
+    for name in ("acme", "mica"):
+        install_plugin(name, living_source(name))
+    zinc = install_plugin("zinc", living_source("zinc", enter="raise ValueError('no label')"))
+    runtime = _with(nowhere)
+    registry = runtime.registry
+    served = narrowed(registry, ["acme"])
+
+    async with open_plugins(runtime, Role.WORKER, only={found.name for found in served.loaded}):
+        states = dict(runtime.states)
+        problem, tried = registry.problem_of("zinc"), module_of(zinc).LOG
+        registry.standing.put_out("zinc", Problem(phase="hook", message="no", remedy="Mend it."))
+        offers = [offer_of(served), offer_of(registry)]
+    await runtime.close()
+
+    assert states == {"acme": "ready"}
+    assert (problem, tried) == (None, [])
+    assert [sorted(offer.failed) for offer in offers] == [[], ["zinc"]]
+    assert [sorted(offer.plugins) for offer in offers] == [["acme"], ["acme", "mica"]]
 
 
 @pytest.mark.parametrize(

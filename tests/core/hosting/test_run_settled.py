@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.core import lab
 from tests.core.hosting.sources import HEARING, module_of
@@ -20,7 +21,7 @@ from ticketgen.opening import open_plugins
 from ticketgen.outcomes import Completed
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
-from ticketgen.testing import InstalledPlugin, run_to_end
+from ticketgen.testing import InstalledPlugin, progress_of, run_to_end
 
 pytestmark = pytest.mark.services
 
@@ -43,7 +44,7 @@ async def _opened(
     hearing: tuple[Settings, InstalledPlugin],
 ) -> AsyncIterator[tuple[Runtime, Any]]:
     settings, installed = hearing
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings) as runtime, open_plugins(runtime, Role.API):
         yield runtime, module_of(installed)
 
 
@@ -65,14 +66,15 @@ async def _settled_unsaid(runtime: Runtime) -> TaskRun:
 async def test_the_hook_hears_of_a_run_that_a_worker_settled_once_and_with_its_role(
     hearing: tuple[Settings, InstalledPlugin],
 ) -> None:
-    async with _opened(hearing) as (runtime, acme), open_plugins(runtime, Role.WORKER):
+    settings, installed = hearing
+    async with open_runtime(settings) as runtime, open_plugins(runtime, Role.WORKER):
         run = await lab.start(runtime, "acme")
 
         await run_to_end(runtime, run.id)
         await _announced(runtime, run)
         await lab.reconciler_of(runtime).reconcile()
 
-        [told] = acme.CALLS
+        [told] = module_of(installed).CALLS
         assert told == (run.id, "acme", "completed", Role.WORKER)
 
 
@@ -87,14 +89,34 @@ async def test_the_hook_hears_of_a_run_that_was_cancelled_while_it_waited(
         await _announced(runtime, run)
 
         [told] = acme.CALLS
-        assert told == (run.id, "acme", "cancelled", Role.COMMAND)
+        assert told == (run.id, "acme", "cancelled", Role.API)
+
+
+async def test_a_command_leaves_it_to_a_process_with_open_plugins_to_tell_of_a_run_it_cancelled(
+    hearing: tuple[Settings, InstalledPlugin],
+) -> None:
+    settings, installed = hearing
+    async with open_runtime(settings) as command, _opened(hearing) as (runtime, _):
+        run = await lab.start(command, "acme")
+        async with command.unit_of_work() as work:
+            await work.cancel(run.id)
+        await command.announcer.finish()
+        published = await progress_of(command, await lab.run_of(command, run.id))
+        heard, unsaid = len(module_of(installed).CALLS), await lab.run_of(command, run.id)
+
+        await lab.reconciler_of(runtime).reconcile()
+        await _announced(runtime, run)
+
+        assert [message.status for message in published] == ["cancelled"]
+        assert (heard, unsaid.announced_at) == (0, None)
+        [told] = module_of(installed).CALLS
+        assert told == (run.id, "acme", "cancelled", Role.API)
 
 
 async def test_the_hook_hears_from_one_reconciler_of_many_of_a_worker_that_died_before_it_told(
     hearing: tuple[Settings, InstalledPlugin],
 ) -> None:
-    settings, _ = hearing
-    async with _opened(hearing) as (runtime, acme), open_runtime(settings) as other:
+    async with _opened(hearing) as (runtime, acme), _opened(hearing) as (other, _):
         acme.GO_ON = asyncio.Event()
         run = await _settled_unsaid(runtime)
 
@@ -161,7 +183,8 @@ async def test_a_hook_that_fails_is_not_asked_again_about_the_run_and_puts_its_p
             await run_to_end(runtime, run.id)
             await _announced(runtime, run)
         calls = len(acme.CALLS)
-        other = await _ended_without_its_plugin(runtime)
+        with capture_logs() as logged:
+            other = await _ended_without_its_plugin(runtime)
 
         problem = runtime.registry.problem_of("acme")
         assert calls == 3
@@ -169,6 +192,8 @@ async def test_a_hook_that_fails_is_not_asked_again_about_the_run_and_puts_its_p
         assert problem.message == "RuntimeError: nobody listens"
         assert len(acme.CALLS) == 3
         assert other.announced_at is not None
+        [untold] = [entry for entry in logged if entry["event"] == "ending_not_told"]
+        assert (untold["plugin"], untold["run"]) == ("acme", str(other.id))
 
 
 async def _ended_without_its_plugin(runtime: Runtime) -> TaskRun:
@@ -193,7 +218,7 @@ async def test_a_hook_may_start_another_run(settings: Settings, install_plugin: 
     tasks = "(task('acme'), task('acme.follow_up'))"
     install_plugin("acme", plugin_source("acme", more=chain, tasks=tasks))
     alone = settings.model_copy(update={"allowed_plugins": ("acme",)})
-    async with open_runtime(alone) as runtime:
+    async with open_runtime(alone) as runtime, open_plugins(runtime, Role.API):
         run = await lab.start(runtime, "acme")
 
         await run_to_end(runtime, run.id)

@@ -17,7 +17,7 @@ from ticketgen.conformance import Problem
 from ticketgen.database import new_id
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
-from ticketgen.testing import Api, InstalledPlugin, LiveApi
+from ticketgen.testing import Api, InstalledPlugin, LiveApi, start_session
 
 pytestmark = pytest.mark.services
 
@@ -105,16 +105,17 @@ async def test_everything_of_a_broken_plugin_answers_with_why_and_all_else_works
         ("DELETE", "/api/acme/whatever/there/is"),
         ("POST", "/api/acme.night/start"),
     ):
-        assert "no ink" in _refusal(await client.request(method, path))
+        said = _refusal(await client.request(method, path))
+        assert said == "The plugin 'acme' is out of use: import: RuntimeError"
     assert "apex-one and apex-two" in _refusal(await client.get("/api/apex/x"))
     assert "this host has" in _refusal(await client.get("/api/atlas/x"))
     assert "operation id 'start_labels'" in _refusal(await client.post("/api/start/x"))
     strangers = [
         await client.get(path, headers={"Authorization": ""})
-        for path in ("/api/acme", "/api/well/kept", "/api/well/further/in/deep")
+        for path in ("/api/well/kept", "/api/well/further/in/deep")
     ]
 
-    assert [answer.status_code for answer in strangers] == [401, 401, 401]
+    assert [answer.status_code for answer in strangers] == [401, 401]
     assert (await client.get("/api/sessions")).status_code == 200
     assert (await client.get("/api/sessions/x/y/z")).status_code == 404
     assert (await client.get("/api/acme_other")).status_code == 404
@@ -128,18 +129,21 @@ async def test_everything_of_a_broken_plugin_answers_with_why_and_all_else_works
 async def test_readiness_the_listing_and_the_description_say_what_is_broken(api: Api) -> None:
     ready = (await api.client.get("/health/ready")).json()
     listed = (await api.client.get("/api/plugins")).json()
+    in_full = (await api.client.get("/api/plugins", headers=api.as_admin)).json()
     described = (await api.client.get("/api/openapi.json")).json()
 
     check = next(check for check in ready["checks"] if check["name"] == "plugins")
     assert (ready["ready"], ready["degraded"], check["ok"]) == (True, True, False)
-    assert "acme (ticketgen-acme 3.1), import: RuntimeError: no ink" in check["message"]
-    assert "start (ticketgen-start 1.0), mount: operation id" in check["message"]
-    assert "well (" not in check["message"]
-    acme = next(plugin for plugin in listed if plugin["name"] == "acme")
-    assert (acme["status"], acme["version"]) == ("failed", "3.1")
-    assert [(item["phase"], item["message"]) for item in acme["problems"]] == [
-        ("import", "RuntimeError: no ink")
-    ]
+    assert check["message"] == (
+        "acme (import); apex (find); atlas (contract); sessions (find); start (mount). "
+        "See GET /api/plugins and `ticketgen plugins doctor`."
+    )
+    for views, message in ((listed, "RuntimeError"), (in_full, "RuntimeError: no ink")):
+        acme = next(plugin for plugin in views if plugin["name"] == "acme")
+        assert (acme["status"], acme["version"]) == ("failed", "3.1")
+        assert [(item["phase"], item["message"]) for item in acme["problems"]] == [
+            ("import", message)
+        ]
     well = next(plugin for plugin in listed if plugin["name"] == "well")
     assert "public: POST /api/well/hook" in well["routes"]
     assert "GET /api/well/further/in/deep" in well["routes"]
@@ -174,6 +178,36 @@ async def test_a_plugin_that_is_put_out_of_use_answers_503_until_it_is_back(api:
     assert (unknown.status_code, other.status_code) == (401, 200)
 
 
+async def test_a_broken_plugin_tells_callers_without_a_token_to_come_again(api: Api) -> None:
+    strangers = {"no header": "", "a signature": "HMAC 1234"}
+
+    refused = {
+        who: await api.client.post("/api/acme/hook", headers={"Authorization": authorization})
+        for who, authorization in strangers.items()
+    }
+    bad = await api.client.post("/api/acme/hook", headers={"Authorization": "Bearer tg_wrong"})
+
+    for answer in refused.values():
+        assert _refusal(answer) == "The plugin 'acme' is out of use."
+    assert bad.status_code == 401
+
+
+async def test_the_streams_of_a_plugin_that_pauses_stay_open_to_passes(api: Api) -> None:
+    session_id = await start_session(api)
+    problem = Problem(phase="hook", message="no paper", remedy="Buy some.")
+    api.runtime.registry.standing.put_out("processing", problem)
+
+    passes = {
+        task_type: await api.client.post(
+            "/api/stream-passes", json={"session_id": str(session_id), "task_type": task_type}
+        )
+        for task_type in ("processing", "acme")
+    }
+
+    assert passes["processing"].status_code == 201
+    assert "import: RuntimeError" in _refusal(passes["acme"])
+
+
 async def test_the_stream_of_a_broken_plugin_closes_with_why(live_api: LiveApi) -> None:
     session = str(new_id())
     token = Api.bearing(live_api.api.token)
@@ -190,7 +224,7 @@ async def test_the_stream_of_a_broken_plugin_closes_with_why(live_api: LiveApi) 
         await connect(live_api.stream_url(session, "acme"))
 
     assert {close.code for close in closed.values()} == {4503}
-    assert "no ink" in closed["acme"].reason
+    assert closed["acme"].reason == "The plugin 'acme' is out of use: import: RuntimeError"
     assert refused.value.response.status_code == 401
 
 
@@ -216,4 +250,9 @@ async def test_every_route_of_a_plugin_that_is_not_public_has_a_known_caller(
     }
 
     assert {"/api/well/kept", "/api/acme", "/api/odd/odd"} <= {item.path for item in contexts}
-    assert open_to_all == {"/api/well/hook"}
+    refused = {
+        f"/api/{name}{more}"
+        for name in ("acme", "apex", "atlas", "start")
+        for more in ("", "/{rest:path}", ".{rest:path}")
+    }
+    assert open_to_all == {"/api/well/hook"} | refused

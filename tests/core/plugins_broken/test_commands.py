@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 from uuid_utils.compat import uuid7
 
+from tests.core.plugin_migrations.sources import first, plugin_with_tables
 from tests.core.plugin_sources import plugin_source
 from tests.core.plugins_broken.sources import ROUTERS
 from ticketgen.cli.local import process_environment
@@ -48,7 +49,7 @@ def test_the_doctor_finds_nothing_on_a_healthy_host(nowhere: pytest.MonkeyPatch)
 
     assert done.exit_code == 0
     assert "Nothing is broken." in done.stdout
-    assert "Live workers were not asked: No servers" in done.stdout
+    assert "Tables and live workers were not looked at: No servers" in done.stdout
 
 
 def test_the_doctor_shows_all_of_a_required_plugin_that_is_broken(
@@ -136,6 +137,20 @@ def test_the_listing_says_what_is_broken_and_safe_leaves_it_out(
     assert "acme  ticketgen-acme 1.0  disabled" in safe.stdout
 
 
+def test_the_doctor_leaves_strangers_out_if_told_so_where_it_counts(
+    nowhere: pytest.MonkeyPatch, install_plugin: Install
+) -> None:
+    install_plugin("acme", "raise SystemExit(7)")
+
+    safe = _done("plugins", "doctor", "--safe")
+    before = _done("plugins", "--safe", "doctor")
+
+    assert safe.exit_code == 0
+    assert "acme  ticketgen-acme 1.0  disabled" in safe.stdout
+    assert before.exit_code == 2
+    assert "--safe before 'doctor' would have no effect" in before.stderr
+
+
 def test_every_command_that_starts_a_host_can_leave_strangers_out() -> None:
     commands = [(app, [name, "--help"]) for name in ("up", "api", "demo", "plugins")]
 
@@ -176,7 +191,7 @@ async def test_commands_on_a_database_work_and_the_doctor_hears_of_the_workers(
             max_jobs=1,
             running=0,
             lag=0.0,
-            failed={"acme": "import: RuntimeError: no ink", "export": "start: no paper"},
+            failed={"acme": "import: RuntimeError", "export": "start: no paper"},
         )
         await db.commit()
 
@@ -192,3 +207,24 @@ async def test_commands_on_a_database_work_and_the_doctor_hears_of_the_workers(
         {"plugin": "export", "reason": "start: no paper", "workers": ["worker-1:17"]}
     ]
     assert "export  in the worker worker-1:17" in told.stdout
+    assert "when that worker is started again" in told.stdout
+
+
+@pytest.mark.services
+async def test_the_doctor_looks_at_the_tables_of_plugins(
+    runtime: Runtime, settings: Settings, nowhere: pytest.MonkeyPatch, install_plugin: Install
+) -> None:
+    install_plugin("amber", plugin_with_tables("amber"), files=first("amber"))
+    nowhere.setenv("TICKETGEN_DATABASE_URL", str(settings.database_url))
+    nowhere.setenv("TICKETGEN_REDIS_URL", str(settings.redis_url))
+
+    code, report = await asyncio.to_thread(_examined, "amber")
+    upgraded = await asyncio.to_thread(_done, "db", "upgrade")
+    after, _ = await asyncio.to_thread(_examined, "amber")
+
+    [problem] = report["plugins"][0]["problems"]
+    assert (code, problem["phase"]) == (1, "schema")
+    assert "The tables of plugin 'amber' are not there yet" in problem["message"]
+    assert "ticketgen db upgrade" in problem["remedy"]
+    assert upgraded.exit_code == 0, upgraded.output
+    assert after == 0

@@ -31,6 +31,13 @@ async def test_the_first_segments_of_the_hosts_own_addresses_are_no_plugins(
     assert {noun for noun in nouns if not check_identity(noun)} == set()
 
 
+def test_the_names_of_the_hosts_own_metrics_begin_like_no_plugins() -> None:
+    [problem] = check_identity("ticketgen_workers")
+
+    assert (problem.phase, "'workers'" in problem.remedy) == ("find", True)
+    assert check_identity("ticketgenie") == []
+
+
 def test_the_hosts_own_commands_are_no_plugins() -> None:
     commands = get_group(command_line).commands
 

@@ -217,7 +217,7 @@ WORKER: Final[Example] = {
     "version": "0.1.0",
     "task_types": ["adf_validation", "export", "processing"],
     "plugins": {"adf_validation": "0.1.0", "export": "0.1.0", "processing": "0.1.0"},
-    "failed": {"acme_labels": "start: RuntimeError: the label service does not answer"},
+    "failed": {"acme_labels": "start: RuntimeError"},
     "max_jobs": 4,
     "running": 1,
     "lag": 0.001,

@@ -19,13 +19,12 @@ from fastapi.requests import HTTPConnection
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
 
-from ticketgen.api.deps import CurrentUser, current_user
+from ticketgen.api.deps import Credentials, current_user
 from ticketgen.api.host import HostRuntime
 from ticketgen.api.problems import problem_responses
 from ticketgen.api.routes.tasks import task_router
 from ticketgen.api.websocket import refuse_stream
 from ticketgen.conformance import Problem, check_identity, raised
-from ticketgen.discovery import PluginStatus
 from ticketgen.errors import NotFoundError
 from ticketgen.plugin import Plugin
 from ticketgen.registry import PluginUnavailableError, Registry
@@ -86,11 +85,7 @@ def _loaded(registry: Registry) -> Iterator[Plugin]:
 def _broken_names(registry: Registry) -> list[str]:
     """Names of plugins that could not be loaded, if they may have an address at all."""
     in_use = {plugin.name for plugin in _loaded(registry)}
-    broken = {
-        found.name
-        for found in registry.loaded
-        if found.status in {PluginStatus.FAILED, PluginStatus.INCOMPATIBLE}
-    }
+    broken = {found.name for found in registry.loaded if found.status.is_broken}
     return sorted(name for name in broken - in_use if not check_identity(name))
 
 
@@ -120,16 +115,21 @@ def _in_use(plugin: str) -> Callable[..., Awaitable[None]]:
 
 def _in_use_for_everybody(plugin: str) -> Callable[..., Awaitable[None]]:
     async def require(runtime: HostRuntime, connection: HTTPConnection) -> None:
-        try:
-            runtime.registry.require(plugin)
-        except PluginUnavailableError:
-            raise PluginUnavailableError(
-                f"The plugin {plugin!r} is out of use.",
-                recovery_actions=["Ask an administrator; GET /api/plugins says why."],
-            ) from None
+        _require_for_everybody(runtime.registry, plugin)
         connection.state.plugin = plugin
 
     return require
+
+
+def _require_for_everybody(registry: Registry, plugin: str) -> None:
+    """The same refusal, without the reason."""
+    try:
+        registry.require(plugin)
+    except PluginUnavailableError:
+        raise PluginUnavailableError(
+            f"The plugin {plugin!r} is out of use.",
+            recovery_actions=["Ask an administrator; GET /api/plugins says why."],
+        ) from None
 
 
 def _mount_routers(app: FastAPI, plugin: Plugin, taken: set[str]) -> Problem | None:
@@ -200,10 +200,19 @@ def _explicit_ids(routes: Sequence[BaseRoute]) -> Iterator[str]:
 
 
 def _mount_refusal(app: FastAPI, plugin: str) -> None:
-    """Answer everything under the plugin's names with why it is out of use."""
+    """Answer everything under the plugin's names with 503, and known callers with why.
 
-    async def refuse(user: CurrentUser, runtime: HostRuntime) -> None:
-        runtime.registry.require(plugin)
+    Which of its addresses are public nobody knows now, so that callers without a token get 503 as
+    well: whoever delivers something to a public one takes a 401 as final, and a 503 to try again.
+    """
+
+    async def refuse(runtime: HostRuntime, credentials: Credentials) -> None:
+        if credentials is None:
+            _require_for_everybody(runtime.registry, plugin)
+        else:
+            async with runtime.unit_of_work() as work:
+                await current_user(work, credentials)
+            runtime.registry.require(plugin)
         raise NotFoundError(
             "There is nothing at this address.", recovery_actions=["See GET /api/plugins."]
         )

@@ -141,7 +141,7 @@ async def refuse_stream(
         return
     await websocket.accept()
     problem = runtime.registry.problem_of(plugin)
-    why = f"The plugin {plugin!r} is out of use: {problem.message if problem else 'see its log'}"
+    why = f"The plugin {plugin!r} is out of use: {problem.reason if problem else 'see its log'}"
     reason = why.encode(errors="replace")[:_LONGEST_REASON].decode(errors="ignore")
     await websocket.close(CLOSE_OUT_OF_USE, reason)
 

@@ -15,6 +15,7 @@ from ticketgen.console import run
 from ticketgen.errors import ConfigurationError
 from ticketgen.logs import configure_logs
 from ticketgen.migrations import require_current_schema
+from ticketgen.process_end import end_process_soon
 from ticketgen.runtime import build_runtime
 from ticketgen.settings import Settings
 
@@ -75,6 +76,7 @@ async def _serve(settings: Settings, bound: socket.socket) -> None:
 
     from ticketgen.api.app import create_app
 
+    server = None
     runtime = build_runtime(settings, application_name="ticketgen-api")
     try:
         await require_current_schema(runtime.engine)
@@ -91,3 +93,5 @@ async def _serve(settings: Settings, bound: socket.socket) -> None:
         await asyncio.shield(server.serve(sockets=[bound]))
     finally:
         await runtime.close()
+        if server is not None:  # a plugin may have left a coroutine that ignores its cancellation
+            end_process_soon()

@@ -41,13 +41,24 @@ app.command(help=REVISION_HELP)(revision)
 @app.command(
     help="Migrate the host's tables, then each plugin's, to what the installed versions need.\n\n"
     "Refuses a database that is not ours. Each plugin's revisions run in one transaction: if one "
-    "fails, that plugin's tables stay as they were, the plugin is out of use, the others go on, "
-    "and the command ends with 1. Plugins that are shut out by a setting are left alone."
+    "fails, or changes tables of others, that plugin's tables stay as they were, the plugin is "
+    "out of use, the others go on, and the command ends with 1; with --plugins-may-fail only if "
+    "the host must not run without that plugin. What a revision does to rows of others is not "
+    "seen. Plugins that are shut out by a setting are left alone."
 )
 def upgrade(
     plugin: Annotated[
         str | None, typer.Option(help="Only the tables of this plugin, not the host's.")
     ] = None,
+    plugins_may_fail: Annotated[
+        bool,
+        typer.Option(
+            "--plugins-may-fail",
+            help="End with 0 although plugins failed, for a deployment whose API and workers wait "
+            "for this command; with 1 still if one failed that TICKETGEN_REQUIRED_PLUGINS names, "
+            "or any with TICKETGEN_STRICT_PLUGINS.",
+        ),
+    ] = False,
 ) -> None:
     """Bring all tables, or one plugin's, up to date."""
     settings = attached_settings()
@@ -68,7 +79,10 @@ def upgrade(
 
     reports = run(work())
     _print_reports(reports, installed)
-    if any(report.problem for report in reports):
+    failed = {report.owner for report in reports if report.problem}
+    if plugins_may_fail and not settings.strict_plugins:
+        failed &= {*settings.required_plugins}
+    if failed:
         raise typer.Exit(1)
 
 

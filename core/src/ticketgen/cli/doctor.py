@@ -15,7 +15,6 @@ from ticketgen.attached import attached_settings
 from ticketgen.cli.db_reports import found_line
 from ticketgen.console import out, run
 from ticketgen.database import create_engine, create_session_factory
-from ticketgen.discovery import PluginStatus
 from ticketgen.domain import workers
 from ticketgen.embedded import attach
 from ticketgen.errors import TicketgenError
@@ -82,7 +81,7 @@ def _plugins(settings: Settings) -> list[Report]:
         return [("plugins", False, _said(error))]
     reports: list[Report] = []
     for plugin in registry.plugins:
-        ok = plugin.status in {PluginStatus.ACTIVE, PluginStatus.DISABLED}
+        ok = not plugin.status.is_broken
         problems = "; ".join(f"{item.message} → {item.remedy}" for item in plugin.problems)
         found = f"{plugin.distribution} {plugin.version}, {plugin.status}"
         reports.append((f"plugin {plugin.name}", ok, f"{found}: {problems}" if problems else found))

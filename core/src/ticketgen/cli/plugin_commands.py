@@ -22,7 +22,7 @@ from ticketgen.discovery import FoundPlugin, PluginStatus, find_plugins, install
 from ticketgen.errors import AdminRequiredError, TicketgenError
 from ticketgen.plugin import Plugin
 from ticketgen.provides import Commands
-from ticketgen.registry import load_registry
+from ticketgen.registry import survey_registry
 from ticketgen.settings import load_settings
 
 __all__ = ["PluginGroup"]
@@ -107,12 +107,13 @@ def _loaded(name: str, entries: list[EntryPoint]) -> Plugin:
             f"The plugin {name!r} is not in use: {found.problems[0].message}.",
             recovery_actions=[found.problems[0].remedy],
         )
-    # What it is to the host, required or not, was seen to above; alone it must not end everything.
-    alone = settings.model_copy(
-        update={"required_plugins": (), "strict_plugins": False, "safe_mode": False}
-    )
-    registry = load_registry(alone, entries)
-    registry.require(name)
+    registry = survey_registry(settings, entries)
+    problem = registry.problem_of(name)
+    if problem is not None:  # in full: whoever sits here runs the host
+        raise AdminRequiredError(
+            f"The plugin {name!r} is out of use: {problem.message}",
+            recovery_actions=[problem.remedy, "See `ticketgen plugins doctor`."],
+        )
     return registry.active[0]
 
 

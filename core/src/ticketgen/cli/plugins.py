@@ -42,6 +42,7 @@ def list_plugins(
 ) -> None:
     """List every installed plugin; ends with 1 if one is broken."""
     if context.invoked_subcommand is not None:
+        _refuse_options(context.invoked_subcommand, as_json=as_json, safe=safe)
         return
     try:
         settings = load_settings(**safe_overrides(safe))
@@ -55,8 +56,17 @@ def list_plugins(
         _print(found)
         for name in sorted(set(settings.required_plugins) - {view.name for view in found}):
             out.print(f"[bold]{name}[/bold]  [yellow]not installed[/yellow]", highlight=False)
-    if any(view.status in {PluginStatus.FAILED, PluginStatus.INCOMPATIBLE} for view in found):
+    if any(view.status.is_broken for view in found):
         raise typer.Exit(1)
+
+
+def _refuse_options(command: str, *, as_json: bool, safe: bool) -> None:
+    """Before a command they would be of no effect, and nobody would notice."""
+    given = [name for name, is_given in (("--json", as_json), ("--safe", safe)) if is_given]
+    if given:
+        raise typer.BadParameter(
+            f"{' and '.join(given)} before {command!r} would have no effect; write it after that."
+        )
 
 
 def _print(found: list[PluginView]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ticketgen.conformance.names import RESERVED_NAMES, RESERVED_VERBS, check_identity
-from ticketgen.conformance.problem import Problem, described, problem, raised
+from ticketgen.conformance.problem import Problem, problem, raised
 from ticketgen.conformance.provided import claimed_names, provided_problems
 from ticketgen.conformance.routes import router_problems
 from ticketgen.conformance.schedules import schedule_problems
 from ticketgen.conformance.shape import class_problems, contract_problems, shape_problems
-from ticketgen.conformance.tables import table_problems
+from ticketgen.conformance.tables import owner_by_name, table_problems
 from ticketgen.conformance.tasks import task_problems
 from ticketgen.plugin import Plugin
 
@@ -19,7 +19,7 @@ __all__ = [
     "check_identity",
     "check_plugin",
     "claimed_names",
-    "described",
+    "owner_by_name",
     "raised",
 ]
 

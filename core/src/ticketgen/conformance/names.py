@@ -21,6 +21,9 @@ RESERVED_NAMES = frozenset(
 RESERVED_VERBS = frozenset({"start", "status", "cancel", "retry", "progress", "events"})
 """First segments under `/api/{task type}` that core mounts for every task."""
 
+_OWN_PREFIX = "ticketgen_"
+"""What the host's own metrics begin with."""
+
 NAME = re.compile(r"[a-z][a-z0-9_]{1,48}")
 
 
@@ -36,4 +39,12 @@ def check_identity(name: str) -> list[Problem]:
         ]
     if name in RESERVED_NAMES:
         return [problem(f"{name!r} is reserved for the host", "Choose another name.", phase="find")]
+    if name.startswith(_OWN_PREFIX):
+        return [
+            problem(
+                f"{name!r} begins with {_OWN_PREFIX!r}, as names of the host do",
+                f"Leave that out: {name.removeprefix(_OWN_PREFIX)!r}.",
+                phase="find",
+            )
+        ]
     return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sqlalchemy import ForeignKey, MetaData, Table
@@ -12,12 +12,18 @@ from ticketgen.conformance.shape import field_problems
 from ticketgen.database import Base
 from ticketgen.plugin import Migrations, Plugin
 
-__all__ = ["table_problems"]
+__all__ = ["owner_by_name", "table_problems"]
 
 _LETTING_GO = frozenset({"CASCADE", "SET NULL"})
 
 _LONGEST_NAME = 63
 """Postgres cuts longer ones in silence."""
+
+
+def owner_by_name(table: str, plugins: Iterable[str]) -> str | None:
+    """The plugin among these whose name a table's begins with, the longest; None if none's."""
+    fitting = [name for name in plugins if table == name or table.startswith(name + "_")]
+    return max(fitting, key=len, default=None)
 
 
 def table_problems(plugin: Plugin) -> Iterator[Problem]:

@@ -41,7 +41,7 @@ class WorkerProcess(Base):
     plugins: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """The plugins it serves: name → version of the distribution."""
     failed: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
-    """The installed plugins that are out of use in it: name → phase and message."""
+    """The installed plugins that are out of use in it: name → `Problem.reason`."""
     lag: Mapped[float] = mapped_column(default=0.0)
     """Seconds its event loop was late when last asked; much of it: a handler blocks the loop."""
     started_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())

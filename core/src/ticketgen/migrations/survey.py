@@ -66,13 +66,12 @@ async def require_current_schema(engine: AsyncEngine) -> None:
 
 async def plugin_schema_problem(
     engine: AsyncEngine, name: str, migrations: Migrations
-) -> str | None:
+) -> SchemaError | None:
     """Why a plugin cannot work on the tables it finds; None if it can.
 
     What goes wrong with the database itself is raised as it comes.
     """
-    problem = await _problem(engine, plugin_tree(name, migrations))
-    return problem.message if problem else None
+    return await _problem(engine, plugin_tree(name, migrations))
 
 
 async def survey_schemas(engine: AsyncEngine, trees: Sequence[Tree]) -> tuple[TreeState, ...]:

@@ -24,7 +24,7 @@ from ticketgen.api.deps import (
     problem_responses,
 )
 from ticketgen.api.host import HostRuntime
-from ticketgen.api.routes.plugins import BROKEN, told, trouble_in_workers
+from ticketgen.api.routes.plugins import trouble_in_workers
 from ticketgen.api.routes.workers import LiveWorker
 from ticketgen.discovery import FoundPlugin
 from ticketgen.domain import workers
@@ -69,6 +69,8 @@ _LAG_SECONDS = 2.0
 
 _WAITING = timedelta(seconds=60)
 """A run that is due for so long should be in somebody's hands."""
+
+_MORE_OF_PLUGINS = "See GET /api/plugins and `ticketgen plugins doctor`."
 
 Condition = Literal["healthy", "unhealthy"]
 
@@ -263,21 +265,29 @@ def _answered(question: Question[str], answer: str | Silence) -> Check:
 
 
 async def _ask_standing(runtime: HostRuntime, database: Check) -> Check:
-    """Which plugins are out of use, here or in a live worker, and why."""
+    """Which plugins are out of use, here or in a live worker, and since which phase.
+
+    No more than that: while the database is away nobody knows who asks.
+    """
     here = runtime.registry.plugins
-    broken = [told(found) for found in here if found.status in BROKEN]
+    broken = [_placed(found) for found in here if found.status.is_broken]
     broken += [
-        f"{name} is in use, but its hooks fail, {trouble.in_a_row} in a row: {trouble.last.message}"
-        for name, trouble in runtime.registry.standing.failing().items()
+        f"{name} is in use, but its hooks failed {in_a_row} times in a row (see the log)"
+        for name, in_a_row in runtime.registry.standing.failing().items()
     ]
     if database.ok:
         broken += await _ask_workers_of_plugins(runtime, here)
-    message = storable_text("; ".join(broken))
+    named = storable_text("; ".join(dict.fromkeys(broken)))
     return Check(
         name="plugins",
         ok=not broken,
-        message=f"{message}. See `ticketgen plugins doctor`." if broken else "",
+        message=f"{named}. {_MORE_OF_PLUGINS}" if broken else "",
     )
+
+
+def _placed(found: FoundPlugin) -> str:
+    phases = dict.fromkeys(item.phase for item in found.problems)
+    return f"{found.name} ({', '.join(phases)})"
 
 
 async def _ask_workers_of_plugins(runtime: HostRuntime, here: tuple[FoundPlugin, ...]) -> list[str]:
@@ -287,6 +297,7 @@ async def _ask_workers_of_plugins(runtime: HostRuntime, here: tuple[FoundPlugin,
     except (SQLAlchemyError, OSError):
         return []  # the checks of the schema and of the workers say so
     return [
-        f"{trouble.plugin} in worker {', '.join(trouble.workers)}, {trouble.reason}"
+        f"{trouble.plugin} ({trouble.reason.partition(':')[0]}) in worker "
+        f"{', '.join(trouble.workers)}"
         for trouble in trouble_in_workers(live, here)
     ]

@@ -16,22 +16,14 @@ from ticketgen.domain.workers import WorkerProcess
 from ticketgen.plugin import Plugin, Subject
 
 __all__ = [
-    "BROKEN",
     "PluginView",
     "WorkerTrouble",
     "describe",
     "router",
-    "told",
     "trouble_in_workers",
 ]
 
 router = APIRouter(prefix="/api/plugins", tags=["plugins"])
-
-
-BROKEN = frozenset({PluginStatus.FAILED, PluginStatus.INCOMPATIBLE})
-"""What a plugin is that somebody has to look after."""
-
-_LONGEST_REASON = 300
 
 
 class ProblemView(BaseModel):
@@ -40,7 +32,10 @@ class ProblemView(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PLUGIN_PROBLEM]})
 
     phase: str
-    message: str
+    message: str = Field(
+        description="For administrators in full; of what the plugin's own code raised, others are "
+        "told the type alone."
+    )
     remedy: str
 
 
@@ -65,15 +60,19 @@ class PluginView(BaseModel):
     problems: list[ProblemView] = []
 
 
-def describe(found: FoundPlugin) -> PluginView:
-    """What a listing says of a plugin."""
+def describe(found: FoundPlugin, *, in_full: bool = True) -> PluginView:
+    """What a listing says of a plugin; in full for those who run the host."""
     view = PluginView(
         name=found.name,
         distribution=found.distribution,
         version=found.version,
         status=found.status,
         problems=[
-            ProblemView(phase=item.phase, message=item.message, remedy=item.remedy)
+            ProblemView(
+                phase=item.phase,
+                message=item.message if in_full else item.brief,
+                remedy=item.remedy,
+            )
             for item in found.problems
         ],
     )
@@ -113,26 +112,16 @@ class WorkerTrouble(BaseModel):
 
     plugin: str
     reason: str
-    """Phase and message."""
+    """As `Problem.reason` says it."""
     workers: list[str]
     """Host and process id of each."""
-
-
-def told(found: FoundPlugin) -> str:
-    """Why a plugin is out of use, in one line."""
-    reasons = "; ".join(f"{item.phase}: {item.message}" for item in found.problems)
-    if len(reasons) > _LONGEST_REASON:
-        reasons = f"{reasons[:_LONGEST_REASON]}…"
-    return f"{found.name} ({found.distribution} {found.version}), {reasons}"
 
 
 def trouble_in_workers(
     workers: Iterable[WorkerProcess], here: Iterable[FoundPlugin]
 ) -> list[WorkerTrouble]:
     """What live workers report as failed, beside what this process knows by itself."""
-    known = {
-        (found.name, f"{item.phase}: {item.message}") for found in here for item in found.problems
-    }
+    known = {(found.name, item.reason) for found in here for item in found.problems}
     where: dict[tuple[str, str], list[str]] = {}
     for worker in workers:
         for plugin, reason in worker.failed.items():
@@ -146,5 +135,5 @@ def trouble_in_workers(
 
 @router.get("", responses=problem_responses())
 async def list_plugins(runtime: HostRuntime, user: CurrentUser) -> list[PluginView]:
-    """List every installed plugin with its status."""
-    return [describe(found) for found in runtime.registry.plugins]
+    """List every installed plugin with its status, and what is wrong with it."""
+    return [describe(found, in_full=user.is_admin) for found in runtime.registry.plugins]
