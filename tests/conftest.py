@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gc
 import signal
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import structlog
-from hypothesis import settings
+
+if TYPE_CHECKING:
+    from ticketgen.settings import Settings
 
 # `pytest --hypothesis-profile=thorough`: for minutes; what is usual is for every commit.
-settings.register_profile("thorough", max_examples=1_000, stateful_step_count=50)
+hypothesis.settings.register_profile("thorough", max_examples=1_000, stateful_step_count=50)
 
 _LONG = (
     "tests/flows/test_chaos.py",
@@ -61,6 +66,19 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """The kit's, with limits that a machine does not reach by being slow."""
+    return settings.model_copy(
+        update={
+            "database_timeout": timedelta(minutes=1),
+            "lease": timedelta(minutes=10),
+            "lease_patience": timedelta(minutes=5),
+            "heartbeat_expiry": timedelta(minutes=5),
+        }
+    )
 
 
 def _place(item: pytest.Item) -> int:

@@ -219,7 +219,7 @@ async def test_a_hook_has_a_statement_limit_of_its_own(db: AsyncSession) -> None
     await _caller(_gate("acme", look), _gate("zinc", look)).export_blockers(db, SESSION)
 
     assert seen == ["3s", "3s"]
-    assert await _limit(db) == before == "10s"
+    assert await _limit(db) == before == "1min"
 
 
 async def test_the_gate_of_an_installed_plugin_is_asked_beside_ours(
