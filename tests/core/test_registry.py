@@ -10,7 +10,7 @@ from tests.core.plugin_sources import plugin_source
 from ticketgen.discovery import FoundPlugin, PluginStatus
 from ticketgen.errors import NotFoundError
 from ticketgen.provides import CsvType, Writer
-from ticketgen.registry import PluginFailureError, Registry, load_registry
+from ticketgen.registry import PluginFailureError, Registry, load_registry, survey_registry
 from ticketgen.settings import Settings
 from ticketgen.testing import InstalledPlugin
 
@@ -160,6 +160,45 @@ def test_two_plugins_with_one_job_name_are_both_refused(install_plugin: Install)
         assert problem.phase == "combine"
         assert "'label_job' is claimed by acme and apex" in problem.message
     assert [plugin.name for plugin in registry.active] == list(BUILT_IN)
+
+
+WITH_A_TABLE = """
+from pathlib import Path
+
+from sqlalchemy import Column, Integer, MetaData, Table
+
+from ticketgen import Migrations
+
+metadata = MetaData()
+Table("{table}", metadata, Column("id", Integer, primary_key=True))
+"""
+
+
+@pytest.mark.parametrize(
+    ("required", "refused"),
+    [((), "acme"), (("acme",), "acme_labels"), (("acme", "acme_labels"), "acme")],
+    ids=["strangers", "the one that has it is required", "both are"],
+)
+def test_a_table_among_another_plugins_names_is_refused(
+    install_plugin: Install, required: tuple[str, ...], refused: str
+) -> None:
+    for name, table in {"acme": "acme_labels_x", "acme_labels": "acme_labels"}.items():
+        source = plugin_source(
+            name,
+            before=WITH_A_TABLE.format(table=table),
+            migrations="Migrations(versions=Path(__file__).parent, metadata=metadata)",
+        )
+        install_plugin(name, source)
+    install_plugin("acme_labels_x", plugin_source("acme_labels_x"))
+
+    registry = survey_registry(Settings(required_plugins=required))
+
+    (problem,) = _found(registry, refused).problems
+    well = {"acme", "acme_labels", "acme_labels_x"} - {refused}
+    assert problem.phase == "combine"
+    assert "table 'acme_labels_x' of acme is among the names of acme_labels" in problem.message
+    assert "Uninstall acme or acme_labels" in problem.remedy
+    assert well <= {plugin.name for plugin in registry.active}
 
 
 def test_a_broken_stranger_leaves_the_built_ins_active(install_plugin: Install) -> None:

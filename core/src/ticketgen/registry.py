@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from ticketgen.conformance import Problem, claimed_names, raised
+from ticketgen.conformance import Problem, claimed_names, owner_by_name, raised
 from ticketgen.discovery import (
     FoundPlugin,
     PluginStatus,
@@ -179,22 +179,34 @@ class Registry:
         return replace(found, status=PluginStatus.FAILED, problems=(*found.problems, problem))
 
 
-def load_registry(settings: Settings, entries: Iterable[EntryPoint] | None = None) -> Registry:
+def load_registry(
+    settings: Settings,
+    entries: Iterable[EntryPoint] | None = None,
+    *,
+    given: Mapping[str, BaseSettings] | None = None,
+) -> Registry:
     """Find, check and freeze the installed plugins.
+
+    `given` are settings of plugins, by name, which are then not read from the environment.
 
     Raises:
         PluginFailureError: one of `required_plugins` failed, or any with `strict_plugins`.
     """
-    registry = survey_registry(settings, entries)
+    registry = survey_registry(settings, entries, given=given)
     insist(registry.loaded, settings)
     return registry
 
 
-def survey_registry(settings: Settings, entries: Iterable[EntryPoint] | None = None) -> Registry:
+def survey_registry(
+    settings: Settings,
+    entries: Iterable[EntryPoint] | None = None,
+    *,
+    given: Mapping[str, BaseSettings] | None = None,
+) -> Registry:
     """The same, whatever is broken: for commands that must work on a broken host."""
     found = find_plugins(installed_entry_points() if entries is None else entries, settings)
     loaded = [load_plugin(item) if item.status is PluginStatus.ACTIVE else item for item in found]
-    configured = [_with_settings(item) for item in loaded]
+    configured = [_with_settings(item, given or {}) for item in loaded]
     plugins = _combined([item for item, _ in configured], settings)
     own_settings = {
         item.name: value
@@ -205,8 +217,12 @@ def survey_registry(settings: Settings, entries: Iterable[EntryPoint] | None = N
     return _frozen(plugins, own_settings, standing)
 
 
-def _with_settings(found: FoundPlugin) -> tuple[FoundPlugin, BaseSettings | None]:
+def _with_settings(
+    found: FoundPlugin, given: Mapping[str, BaseSettings]
+) -> tuple[FoundPlugin, BaseSettings | None]:
     """Read a plugin's own settings; an invalid one disables this plugin only."""
+    if found.name in given:
+        return found, given[found.name]
     if found.plugin is None or found.plugin.settings is None:
         return found, None
     prefix = f"TICKETGEN_{found.name.upper()}_"
@@ -232,7 +248,8 @@ def _combined(plugins: list[FoundPlugin], settings: Settings) -> tuple[FoundPlug
     """Refuse plugins that claim one name: of a job, of a table, or of a value of one kind.
 
     Where one of them is a required plugin the others give way, so that no stranger can stop the
-    host, or take the place of a part of it, by choosing a name. Otherwise all are refused.
+    host, or take the place of a part of it, by choosing a name. Otherwise all are refused; but of
+    two where one has a table among the other's names, only that one.
     """
     owners: dict[str, list[str]] = {}
     for found in plugins:
@@ -251,10 +268,36 @@ def _combined(plugins: list[FoundPlugin], settings: Settings) -> tuple[FoundPlug
         for name in names:
             if len(required) != 1 or name not in required:
                 problems.setdefault(name, []).append(problem)
+    for name, owner, problem in _intrusions(plugins):
+        stays = name in settings.required_plugins and owner not in settings.required_plugins
+        problems.setdefault(owner if stays else name, []).append(problem)
     return tuple(
         found.failed(*problems[found.name]) if found.name in problems else found
         for found in plugins
     )
+
+
+def _intrusions(plugins: list[FoundPlugin]) -> Iterator[tuple[str, str, Problem]]:
+    """Who has a table that, by its name, is another's: `acme` one called `acme_labels_x`."""
+    trees = {
+        found.name: found.plugin.migrations
+        for found in plugins
+        if found.plugin is not None and found.plugin.migrations is not None
+    }
+    for name, migrations in trees.items():
+        for table in sorted(migrations.metadata.tables):
+            owner = owner_by_name(table, trees)
+            if owner is not None and owner != name:
+                yield (
+                    name,
+                    owner,
+                    Problem(
+                        phase="combine",
+                        message=f"the table {table!r} of {name} is among the names of {owner}",
+                        remedy=f"Uninstall {name} or {owner}, or have the table called otherwise: "
+                        f"what begins with '{owner}_' is {owner}'s.",
+                    ),
+                )
 
 
 def insist(plugins: Iterable[FoundPlugin], settings: Settings) -> None:

@@ -93,7 +93,7 @@ def test_the_hosts_own_commands_load_no_plugin(
         raise AssertionError("a plugin was loaded")
 
     install_plugin("acme_bells", WITH_COMMANDS)
-    clean_environment.setattr("ticketgen.cli.plugin_commands.load_registry", refuse)
+    clean_environment.setattr("ticketgen.cli.plugin_commands.survey_registry", refuse)
 
     result = _done(*arguments)
 
@@ -132,6 +132,17 @@ def test_a_name_of_two_distributions_is_nobodys(install_plugin: Install) -> None
     install_plugin("acme_bells", WITH_COMMANDS, distribution="second-bells")
 
     assert "claimed by first-bells and second-bells" in _refused("acme_bells", "ring")
+
+
+def test_a_stranger_who_claims_a_required_name_takes_its_commands_from_nobody(
+    install_plugin: Install,
+) -> None:
+    install_plugin("export", plugin_source("export"), distribution="a-squatter")
+
+    shown = _done("export", "--help")
+
+    assert shown.exit_code == 0, shown.output
+    assert "Usage: ticketgen export" in shown.output
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,10 @@ async def _state(engine: AsyncEngine, state: RunState) -> None:
 
 
 async def test_upgrade_says_for_each_plugin_what_became_of_its_tables(
-    install_plugin: Install, engine: AsyncEngine, found_by_commands: Settings
+    install_plugin: Install,
+    engine: AsyncEngine,
+    found_by_commands: Settings,
+    clean_environment: pytest.MonkeyPatch,
 ) -> None:
     install_plugin("amber", plugin_with_tables("amber"), files=first("amber"))
     fails = second("birch", upgrade='raise RuntimeError("no colour")')
@@ -68,9 +71,15 @@ async def test_upgrade_says_for_each_plugin_what_became_of_its_tables(
     refused = _refusal(await _done("upgrade", "--plugin", "cedar"))
     unknown = _refusal(await _done("upgrade", "--plugin", "maple"))
     status = await _done("status")
+    tolerated = await _done("upgrade", "--plugins-may-fail")
+    clean_environment.setenv("TICKETGEN_REQUIRED_PLUGINS", "birch")
+    needed = await _done("upgrade", "--plugins-may-fail")
+    clean_environment.delenv("TICKETGEN_REQUIRED_PLUGINS")
     doctor = await asyncio.to_thread(CliRunner().invoke, app, ["doctor"])
 
     assert done.exit_code == 1
+    assert (tolerated.exit_code, needed.exit_code) == (0, 1)
+    assert "'birch' is out of use" in tolerated.stderr
     assert "core: was at" in done.stdout
     assert "amber: nothing → 0001" in done.stdout
     assert "birch: failed, still at nothing" in done.stdout

@@ -16,8 +16,9 @@ from tests.core.plugin_migrations.sources import (
     tables_in,
 )
 from ticketgen.errors import ConfigurationError, NotFoundError
-from ticketgen.migrations import SchemaError, named_tree, survey_schemas
+from ticketgen.migrations import SchemaError, installed_trees, named_tree, survey_schemas
 from ticketgen.migrations.downgrading import downgrade_plugin, expected_loss
+from ticketgen.migrations.revising import write_revision
 from ticketgen.settings import Settings
 from ticketgen.testing import upgrade_plugins
 
@@ -48,6 +49,30 @@ async def test_a_plugin_takes_its_tables_back_and_leaves_those_of_others(
         await downgrade_plugin(engine, tree)
     await upgrade_plugins(settings)
     assert (await expected_loss(engine, tree)).revision == "0002"
+
+
+async def test_what_is_in_the_models_of_another_plugin_is_its_own_whatever_it_is_called(
+    install_plugin: Install, engine: AsyncEngine, settings: Settings
+) -> None:
+    near = plugin_with_tables("amber").replace("amber_labels", "amber_glow_of_all")
+    made = {
+        path: text.replace("amber_labels", "amber_glow_of_all")
+        for path, text in first("amber").items()
+    }
+    install_plugin("amber", near, files=made)
+    install_plugin("amber_glow", plugin_with_tables("amber_glow"), files=first("amber_glow"))
+    await upgrade_plugins(settings)
+    trees = installed_trees(settings).trees
+    glow = named_tree("amber_glow", settings)
+
+    written = [await write_revision(engine, tree, message="x", beside=trees) for tree in trees]
+    loss = await expected_loss(engine, glow, beside=trees)
+    left = await downgrade_plugin(engine, glow, beside=trees)
+
+    assert written == [None, None]
+    assert loss.rows == {"amber_glow_labels": 0}
+    assert left == ()
+    assert await tables_in(engine, beginning="amber") == ["amber_glow_of_all", "amber_schema"]
 
 
 async def test_a_downgrade_that_fails_or_takes_what_is_not_its_own_changes_nothing(

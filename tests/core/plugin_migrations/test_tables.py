@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from tests.core.plugin_migrations.sources import first, plugin_with_tables
 from ticketgen.domain.sessions import WorkSession
@@ -33,6 +33,10 @@ async def test_rows_of_a_stranger_refer_to_sessions_and_go_with_them(
     async with api.runtime.unit_of_work() as unit:
         joined = await unit.db.execute(select(label, WorkSession).join(WorkSession))
         [(found, of)] = [(row[0], row[1].name) for row in joined]
+        an_hour_before = select(label.made_at - timedelta(hours=1)).where(
+            label.made_at < func.clock_timestamp() + timedelta(hours=1)
+        )
+        [earlier] = await unit.db.scalars(an_hour_before)
         await unit.db.execute(update(WorkSession).values(updated_at=long_ago))
     await api.client.post("/api/cleanup.expired_sessions/start", headers=api.as_admin)
     [cleaned] = await drain(api.runtime)
@@ -42,5 +46,6 @@ async def test_rows_of_a_stranger_refer_to_sessions_and_go_with_them(
     assert (found.text, of) == ("reefs", "Tidemark")
     assert found.id.version == 7
     assert found.made_at.tzinfo is UTC
+    assert (earlier, earlier.tzinfo) == (found.made_at - timedelta(hours=1), UTC)
     assert cleaned.result_summary == {"deleted_sessions": 1}
     assert left == []

@@ -216,8 +216,45 @@ async def test_a_starting_process_is_told_what_is_wrong_with_a_plugins_tables(
             'sa.ForeignKey("sessions.id", ondelete="SET NULL"), nullable=False))',
             "of amber_x to sessions",
         ),
+        (
+            'op.create_table("amber_x", sa.Column("s", sa.Uuid(), '
+            'sa.ForeignKey("sessions.id", ondelete="SET DEFAULT")))',
+            "of amber_x to sessions",
+        ),
+        (
+            'op.add_column("sessions", sa.Column("colour", sa.Text()))',
+            "its own: column colour of sessions.",
+        ),
+        (
+            'op.alter_column("sessions", "name", type_=sa.Text())',
+            "its own: column name of sessions.",
+        ),
+        (
+            'op.create_index("amber_names", "sessions", ["name"])',
+            "its own: index amber_names of sessions.",
+        ),
+        (
+            'op.create_check_constraint("amber_calm", "sessions", "length(name) < 5000")',
+            "its own: constraint ck_sessions_amber_calm of sessions.",
+        ),
+        (
+            'op.execute("CREATE TRIGGER amber_off BEFORE UPDATE ON sessions FOR EACH ROW "'
+            '"EXECUTE FUNCTION suppress_redundant_updates_trigger()")',
+            "its own: trigger amber_off of sessions.",
+        ),
     ],
-    ids=["makes a strange table", "drops the host's", "holds on to a row", "null that cannot be"],
+    ids=[
+        "makes a strange table",
+        "drops the host's",
+        "holds on to a row",
+        "null that cannot be",
+        "default that may be of nothing",
+        "adds a column to the host's",
+        "makes a column another",
+        "adds an index",
+        "adds a constraint",
+        "adds a trigger",
+    ],
 )
 async def test_a_revision_that_reaches_beyond_its_plugin_is_rolled_back(
     install_plugin: Install, engine: AsyncEngine, settings: Settings, upgrade: str, said: str

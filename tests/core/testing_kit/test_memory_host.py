@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +22,7 @@ from ticketgen.errors import (
     InvalidInputError,
     NotFoundError,
 )
+from ticketgen.settings import Settings
 from ticketgen.testing import (
     FakeClock,
     MemoryHost,
@@ -61,6 +65,21 @@ async def test_the_plugins_own_settings_are_given_or_read(
     given = await MemoryHost(acme_plugin(there), settings=AcmeSettings(prefix="given")).run("acme")
 
     assert (read.completed()["prefix"], given.completed()["prefix"]) == ("read", "given")
+
+
+async def test_settings_that_are_given_are_not_looked_for_in_the_environment(
+    there: Elsewhere, clean_environment: pytest.MonkeyPatch
+) -> None:
+    class Demanding(AcmeSettings):
+        token: str
+
+    plugin = Plugin(**(vars(acme_plugin(there)) | {"settings": Demanding}))
+
+    outcome = await MemoryHost(plugin, settings=Demanding(prefix="given", token="t")).run("acme")
+
+    assert outcome.completed()["prefix"] == "given"
+    with pytest.raises(ConfigurationError, match="TICKETGEN_ACME_TOKEN"):
+        MemoryHost(plugin)
 
 
 async def test_a_refused_start_raises_what_prepare_raised(host: MemoryHost) -> None:
@@ -309,6 +328,26 @@ async def test_a_lifespan_is_opened_once_for_a_block(there: Elsewhere) -> None:
         await host.run("acme")
 
     assert opened == ["worker"]
+
+
+async def test_a_lifespan_that_never_starts_is_not_waited_for(there: Elsewhere) -> None:
+    @asynccontextmanager
+    async def stuck(host: Any) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    @asynccontextmanager
+    async def refused(host: Any) -> AsyncIterator[None]:
+        raise TimeoutError("no answer")
+        yield
+
+    values = vars(acme_plugin(there))
+    quick = Settings(required_plugins=(), plugin_start_timeout=timedelta(milliseconds=50))
+
+    with pytest.raises(ConfigurationError, match="'acme' did not start within 0"):
+        await MemoryHost(Plugin(**(values | {"lifespan": stuck})), host_settings=quick).run("acme")
+    with pytest.raises(TimeoutError, match="no answer"):
+        await MemoryHost(Plugin(**(values | {"lifespan": refused}))).run("acme")
 
 
 def test_the_clock_stands_still_and_goes_forward_only() -> None:

@@ -15,7 +15,7 @@ from ticketgen.database import create_engine, create_session_factory
 from ticketgen.domain import backlog, workers
 from ticketgen.domain.task_runs import RunState
 from ticketgen.errors import ConflictError, InvalidInputError
-from ticketgen.migrations import CORE, named_tree, require_current_schema
+from ticketgen.migrations import CORE, installed_trees, named_tree, require_current_schema
 from ticketgen.migrations.downgrading import Loss, downgrade_plugin, expected_loss
 from ticketgen.migrations.revising import write_revision
 from ticketgen.migrations.trees import CORE_TREE
@@ -51,12 +51,13 @@ def downgrade(
     settings = attached_settings()
     _refuse_if_protected(plugin, yes, settings)
     tree = named_tree(plugin, settings)
+    beside = installed_trees(settings).trees
 
     async def look() -> tuple[Loss, list[str]]:
         engine = create_engine(settings, application_name="ticketgen-db")
         try:
             await require_current_schema(engine)
-            loss = await expected_loss(engine, tree)
+            loss = await expected_loss(engine, tree, beside=beside)
             return loss, await _warnings(engine, plugin, settings) if loss.revision else []
         finally:
             await engine.dispose()
@@ -74,7 +75,7 @@ def downgrade(
         engine = create_engine(settings, application_name="ticketgen-db")
         try:
             await _warnings(engine, plugin, settings)  # somebody may have thought for a while
-            return await downgrade_plugin(engine, tree)
+            return await downgrade_plugin(engine, tree, beside=beside)
         finally:
             await engine.dispose()
 
@@ -98,11 +99,12 @@ def revision(
     """Write a revision, and say where."""
     settings = attached_settings()
     tree = CORE_TREE if plugin == CORE else named_tree(plugin, settings)
+    beside = installed_trees(settings).trees
 
     async def work() -> None:
         engine = create_engine(settings, application_name="ticketgen-db")
         try:
-            path = await write_revision(engine, tree, message=message, empty=empty)
+            path = await write_revision(engine, tree, message=message, empty=empty, beside=beside)
         finally:
             await engine.dispose()
         if path is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alembic import command
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from ticketgen.database import unhurried_engine
 from ticketgen.domain import audit
-from ticketgen.migrations.ownership import version_tables
+from ticketgen.migrations.guarding import own_tables_only
 from ticketgen.migrations.survey import tables_of
 from ticketgen.migrations.trees import (
     SchemaError,
@@ -20,10 +20,11 @@ from ticketgen.migrations.trees import (
     alembic_config,
     current_revision,
     first_line,
+    known_plugins,
     read_line,
     schema_problem,
 )
-from ticketgen.migrations.upgrading import lock_schema, own_tables_only
+from ticketgen.migrations.upgrading import lock_schema
 
 __all__ = ["Loss", "downgrade_plugin", "expected_loss"]
 
@@ -38,18 +39,20 @@ class Loss:
     """Table → how many rows it has."""
 
 
-async def expected_loss(engine: AsyncEngine, tree: Tree) -> Loss:
-    """Count what is in a plugin's tables.
+async def expected_loss(engine: AsyncEngine, tree: Tree, *, beside: Sequence[Tree] = ()) -> Loss:
+    """Count what is in a plugin's tables, without those of the plugins installed beside it.
 
     Raises:
         SchemaError: the tables are at a revision that the installed version does not know, or
             its revisions cannot be used.
     """
     async with unhurried_engine(engine) as unhurried, unhurried.connect() as connection:
-        return await connection.run_sync(_loss, tree)
+        return await connection.run_sync(_loss, tree, beside)
 
 
-async def downgrade_plugin(engine: AsyncEngine, tree: Tree) -> tuple[str, ...]:
+async def downgrade_plugin(
+    engine: AsyncEngine, tree: Tree, *, beside: Sequence[Tree] = ()
+) -> tuple[str, ...]:
     """Run all `downgrade` functions of a plugin, in one transaction; the tables they left.
 
     The table of its revision goes with them, and the audit log says so. What is left has to be
@@ -61,8 +64,8 @@ async def downgrade_plugin(engine: AsyncEngine, tree: Tree) -> tuple[str, ...]:
     """
     try:
         async with unhurried_engine(engine) as unhurried, unhurried.begin() as connection:
-            loss = await connection.run_sync(_loss, tree)
-            left = await connection.run_sync(_downgrade, tree)
+            loss = await connection.run_sync(_loss, tree, beside)
+            left = await connection.run_sync(_downgrade, tree, beside)
             async with AsyncSession(connection) as db:
                 details = {"revision": loss.revision, "rows": dict(loss.rows)}
                 audit.record(db, "plugin_tables.dropped", subject=tree.owner, details=details)
@@ -81,9 +84,9 @@ async def downgrade_plugin(engine: AsyncEngine, tree: Tree) -> tuple[str, ...]:
         ) from error
 
 
-def _loss(connection: Connection, tree: Tree) -> Loss:
+def _loss(connection: Connection, tree: Tree, beside: Sequence[Tree]) -> Loss:
     revision = _known_revision(connection, tree)
-    names = tables_of(connection, tree.owner, {tree.owner, *version_tables(connection)})
+    names = tables_of(connection, tree.owner, known_plugins(connection, [*beside, tree]))
     return Loss(
         revision=revision,
         rows={name: _count(connection, name) for name in names} if revision else {},
@@ -104,14 +107,14 @@ def _known_revision(connection: Connection, tree: Tree) -> str | None:
     return revision
 
 
-def _downgrade(connection: Connection, tree: Tree) -> tuple[str, ...]:
+def _downgrade(connection: Connection, tree: Tree, beside: Sequence[Tree]) -> tuple[str, ...]:
     lock_schema(connection)
     if _known_revision(connection, tree) is None:
         raise SchemaError(
             f"The plugin {tree.owner!r} has no schema in this database.",
             recovery_actions=["See `ticketgen db status`."],
         )
-    plugins = {tree.owner, *version_tables(connection)}
+    plugins = known_plugins(connection, [*beside, tree])
     config = alembic_config(tree)
     config.attributes["connection"] = connection
     with own_tables_only(connection, tree.owner, plugins):

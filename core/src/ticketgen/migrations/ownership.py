@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, text
 
 import ticketgen.domain  # noqa: F401 - puts every table of the host's on the metadata
+from ticketgen.conformance import owner_by_name
 from ticketgen.database import Base
 
 __all__ = ["CORE", "VERSION_TABLE", "owner_of", "version_table_of", "version_tables"]
@@ -45,15 +46,16 @@ def version_tables(connection: Connection) -> list[str]:
     return [name.removesuffix(_SUFFIX) for name in found if name != VERSION_TABLE]
 
 
-def owner_of(table: str, plugins: Collection[str]) -> str:
-    """The plugin among these whose table that is, or `CORE`.
+def owner_of(table: str, plugins: Mapping[str, Collection[str]]) -> str:
+    """The plugin among these whose table that is, or `CORE`; each has the tables of its models.
 
     A plugin `acme` has `acme_pages`, but not `acme_labels_texts` where there is also a plugin
-    `acme_labels`; and no plugin has a table of the host's, whatever its name begins with.
+    `acme_labels`, unless of the two only the models of `acme` have it; and no plugin has a table
+    of the host's, whatever its name begins with.
     """
     if table in Base.metadata.tables or table == VERSION_TABLE:
         return CORE
     if table.removesuffix(_SUFFIX) in plugins:
         return table.removesuffix(_SUFFIX)
-    owners = [name for name in plugins if table == name or table.startswith(name + "_")]
-    return max(owners, key=len, default=CORE)
+    declaring = [name for name, tables in plugins.items() if table in tables]
+    return owner_by_name(table, declaring) or owner_by_name(table, plugins) or CORE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ticketgen.errors import ConfigurationError
-from ticketgen.migrations.ownership import owner_of, version_tables
+from ticketgen.migrations.ownership import owner_of
 from ticketgen.migrations.trees import (
     SchemaError,
     Tree,
     alembic_config,
     current_revision,
     environment,
+    known_plugins,
     read_line,
     schema_problem,
 )
@@ -31,12 +32,18 @@ __all__ = ["schema_differences", "write_revision"]
 
 
 async def write_revision(
-    engine: AsyncEngine, tree: Tree, *, message: str, empty: bool = False
+    engine: AsyncEngine,
+    tree: Tree,
+    *,
+    message: str,
+    empty: bool = False,
+    beside: Sequence[Tree] = (),
 ) -> Path | None:
     """Write a revision file after the present last one; None if nothing differs.
 
     The database, at that last revision, is compared with the models; only the tree's own tables
-    are looked at. With `empty` nothing is compared: for a revision that changes rows.
+    are looked at, none that are in the models of those `beside` it. With `empty` nothing is
+    compared: for a revision that changes rows.
 
     Raises:
         ConfigurationError: the directory of the revisions is not the author's own.
@@ -44,7 +51,7 @@ async def write_revision(
     """
     _require_source(tree)
     async with engine.connect() as connection:
-        return await connection.run_sync(_write, tree, message, empty)
+        return await connection.run_sync(_write, tree, message, empty, beside)
 
 
 async def schema_differences(engine: AsyncEngine, tree: Tree) -> tuple[str, ...]:
@@ -70,7 +77,9 @@ def _require_source(tree: Tree) -> None:
         )
 
 
-def _write(connection: Connection, tree: Tree, message: str, empty: bool) -> Path | None:
+def _write(
+    connection: Connection, tree: Tree, message: str, empty: bool, beside: Sequence[Tree]
+) -> Path | None:
     known: frozenset[str] = frozenset()
     if any(path.name != "__init__.py" for path in tree.versions.glob("*.py")):
         line = read_line(tree)
@@ -83,7 +92,7 @@ def _write(connection: Connection, tree: Tree, message: str, empty: bool) -> Pat
             f"The database has revisions of {tree.owner} that {tree.versions} has not.",
             recovery_actions=["Bring the files back, or take an empty database."],
         )
-    config = _config(connection, tree)
+    config = _config(connection, tree, beside)
     script = command.revision(
         config,
         message,
@@ -108,7 +117,7 @@ def _drop_if_empty(_context: object, _revision: object, scripts: list[MigrationS
 
 
 def _differences(connection: Connection, tree: Tree) -> tuple[str, ...]:
-    options = environment(_config(connection, tree))
+    options = environment(_config(connection, tree, beside=()))
     del options["connection"]
     context = MigrationContext.configure(connection, opts=options)
     return tuple(_described(item) for item in compare_metadata(context, tree.metadata))
@@ -119,12 +128,12 @@ def _described(difference: Any) -> str:
     return "; ".join(" ".join(str(part) for part in step if part is not None) for step in steps)
 
 
-def _config(connection: Connection, tree: Tree) -> Any:
-    config = alembic_config(tree, owns=_ownership(connection, tree))
+def _config(connection: Connection, tree: Tree, beside: Sequence[Tree]) -> Any:
+    config = alembic_config(tree, owns=_ownership(connection, tree, beside))
     config.attributes["connection"] = connection
     return config
 
 
-def _ownership(connection: Connection, tree: Tree) -> Callable[[str], bool]:
-    plugins = {*version_tables(connection), tree.owner}
+def _ownership(connection: Connection, tree: Tree, beside: Sequence[Tree]) -> Callable[[str], bool]:
+    plugins = known_plugins(connection, [*beside, tree])
     return lambda table: owner_of(table, plugins) == tree.owner

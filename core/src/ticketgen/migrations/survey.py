@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from ticketgen.migrations.ownership import CORE, owner_of, version_table_of, version_tables
+from ticketgen.migrations.ownership import CORE, owner_of, version_table_of
 from ticketgen.migrations.trees import (
     CORE_TREE,
     SchemaError,
     Tree,
     current_revision,
+    known_plugins,
     plugin_tree,
     read_line,
     revision_in,
@@ -80,7 +81,9 @@ async def survey_schemas(engine: AsyncEngine, trees: Sequence[Tree]) -> tuple[Tr
         return await connection.run_sync(_survey, trees)
 
 
-def tables_of(connection: Connection, owner: str, plugins: Collection[str]) -> tuple[str, ...]:
+def tables_of(
+    connection: Connection, owner: str, plugins: Mapping[str, Collection[str]]
+) -> tuple[str, ...]:
     """The tables of one owner that are in the database, without that of its revision."""
     return tuple(
         sorted(
@@ -102,16 +105,16 @@ async def _problem(engine: AsyncEngine, tree: Tree) -> SchemaError | None:
 
 
 def _survey(connection: Connection, trees: Sequence[Tree]) -> tuple[TreeState, ...]:
-    known = {tree.owner for tree in trees}
-    left = [name for name in version_tables(connection) if name not in known]
-    plugins = known | set(left)
+    plugins = known_plugins(connection, trees)
+    installed = {tree.owner for tree in trees}
+    left = [name for name in plugins if name not in installed]
     return (
         *(_state(connection, tree, plugins) for tree in (CORE_TREE, *trees)),
         *(_left_over(connection, name, plugins) for name in left),
     )
 
 
-def _state(connection: Connection, tree: Tree, plugins: Collection[str]) -> TreeState:
+def _state(connection: Connection, tree: Tree, plugins: Mapping[str, Collection[str]]) -> TreeState:
     tables = () if tree.owner == CORE else tables_of(connection, tree.owner, plugins)
     current = needed = None
     try:
@@ -126,7 +129,9 @@ def _state(connection: Connection, tree: Tree, plugins: Collection[str]) -> Tree
     )
 
 
-def _left_over(connection: Connection, name: str, plugins: Collection[str]) -> TreeState:
+def _left_over(
+    connection: Connection, name: str, plugins: Mapping[str, Collection[str]]
+) -> TreeState:
     return TreeState(
         owner=name,
         current=revision_in(connection, version_table_of(name)),

@@ -6,7 +6,7 @@ import traceback
 import warnings
 from argparse import Namespace
 from asyncio import CancelledError
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,12 @@ from sqlalchemy import Connection, Enum, MetaData
 from ticketgen.conformance import Problem
 from ticketgen.database import Base, UtcDateTime
 from ticketgen.errors import ConfigurationError
-from ticketgen.migrations.ownership import CORE, VERSION_TABLE, version_table_of
+from ticketgen.migrations.ownership import (
+    CORE,
+    VERSION_TABLE,
+    version_table_of,
+    version_tables,
+)
 from ticketgen.plugin import Migrations
 
 __all__ = [
@@ -32,6 +37,7 @@ __all__ = [
     "current_revision",
     "environment",
     "first_line",
+    "known_plugins",
     "plugin_tree",
     "problem_of",
     "read_line",
@@ -86,6 +92,12 @@ def plugin_tree(name: str, migrations: Migrations) -> Tree:
         metadata=migrations.metadata,
         version_table=version_table_of(name),
     )
+
+
+def known_plugins(connection: Connection, trees: Iterable[Tree]) -> dict[str, frozenset[str]]:
+    """Those that have, or had, tables in the database, and these; each with what its models say."""
+    left = dict.fromkeys(version_tables(connection), frozenset[str]())
+    return left | {tree.owner: frozenset(tree.metadata.tables) for tree in trees}
 
 
 def alembic_config(tree: Tree = CORE_TREE, *, owns: Callable[[str], bool] | None = None) -> Config:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alembic import command
@@ -12,13 +11,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ticketgen.conformance import Problem
-from ticketgen.database import Base, passes_by_itself, unhurried_engine
-from ticketgen.migrations.ownership import (
-    CORE,
-    VERSION_TABLE,
-    owner_of,
-    version_tables,
-)
+from ticketgen.database import passes_by_itself, unhurried_engine
+from ticketgen.migrations.guarding import own_tables_only
+from ticketgen.migrations.ownership import CORE, VERSION_TABLE
 from ticketgen.migrations.survey import schema_revisions
 from ticketgen.migrations.trees import (
     CORE_TREE,
@@ -26,6 +21,7 @@ from ticketgen.migrations.trees import (
     Tree,
     alembic_config,
     current_revision,
+    known_plugins,
     problem_of,
     read_line,
     schema_problem,
@@ -34,33 +30,12 @@ from ticketgen.migrations.trees import (
 __all__ = [
     "TreeReport",
     "lock_schema",
-    "own_tables_only",
     "upgrade_all",
     "upgrade_plugins",
     "upgrade_schema",
 ]
 
 _MIGRATION_LOCK = 0x71C4_0002
-
-_HINDERING_KEYS = text(
-    """
-    SELECT k.conname || ' of ' || k.conrelid::regclass || ' to ' || k.confrelid::regclass
-    FROM pg_constraint AS k
-    JOIN pg_class AS own ON own.oid = k.conrelid
-    JOIN pg_class AS host ON host.oid = k.confrelid
-    WHERE k.contype = 'f' AND host.relnamespace = current_schema()::regnamespace
-      AND host.relname = ANY(:host_tables) AND own.relname <> ALL(:host_tables)
-      AND own.relname = ANY(:own_tables)
-      AND (
-          k.confdeltype NOT IN ('c', 'n', 'd')
-          OR k.confdeltype = 'n' AND EXISTS (
-              SELECT FROM pg_attribute AS a
-              WHERE a.attrelid = k.conrelid AND a.attnum = ANY(k.conkey) AND a.attnotnull
-          )
-      )
-    ORDER BY 1
-    """
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,49 +83,12 @@ async def upgrade_plugins(engine: AsyncEngine, trees: Sequence[Tree]) -> tuple[T
     What goes wrong with one is rolled back and reported, and the others go on.
     """
     async with unhurried_engine(engine) as unhurried:
-        names = {tree.owner for tree in trees}
-        return tuple([await _upgraded(unhurried, tree, names) for tree in trees])
+        return tuple([await _upgraded(unhurried, tree, trees) for tree in trees])
 
 
 def lock_schema(connection: Connection) -> None:
     """Wait until nobody else changes the schema; held until the transaction ends."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-
-
-@contextmanager
-def own_tables_only(connection: Connection, owner: str, plugins: Collection[str]) -> Iterator[None]:
-    """Refuse what a plugin did within the block to tables that are not its own.
-
-    Raises:
-        SchemaError: it made or dropped a table of another name, or left a foreign key behind
-            that would keep the host from deleting its own rows.
-    """
-    before = set(inspect(connection).get_table_names())
-    yield
-    after = set(inspect(connection).get_table_names())
-    strange = sorted(table for table in before ^ after if owner_of(table, plugins) != owner)
-    if strange:
-        raise SchemaError(
-            f"The revisions of {owner} make or drop tables that are not its own: "
-            f"{', '.join(strange)}.",
-            recovery_actions=[f"Its author has to begin their names with '{owner}_'."],
-        )
-    keys = connection.execute(
-        _HINDERING_KEYS,
-        {
-            "host_tables": sorted(Base.metadata.tables),
-            "own_tables": sorted(t for t in after if owner_of(t, plugins) == owner),
-        },
-    ).scalars()
-    hindering = ", ".join(keys)
-    if hindering:
-        raise SchemaError(
-            f"A foreign key of {owner} would keep the host from deleting its rows: {hindering}.",
-            recovery_actions=[
-                'Its author has to give it ondelete="CASCADE", or "SET NULL" on a column that '
-                "may be NULL."
-            ],
-        )
 
 
 def _upgrade_core(connection: Connection) -> None:
@@ -166,9 +104,9 @@ def _upgrade_core(connection: Connection) -> None:
     _upgrade(connection, CORE_TREE)
 
 
-def _upgrade_plugin(connection: Connection, tree: Tree, installed: Collection[str]) -> str | None:
+def _upgrade_plugin(connection: Connection, tree: Tree, installed: Sequence[Tree]) -> str | None:
     lock_schema(connection)
-    plugins = {*installed, *version_tables(connection), tree.owner}
+    plugins = known_plugins(connection, installed)
     before = current_revision(connection, tree)
     with own_tables_only(connection, tree.owner, plugins):
         _upgrade(connection, tree)
@@ -187,7 +125,7 @@ def _upgrade(connection: Connection, tree: Tree) -> None:
     command.upgrade(config, "head")
 
 
-async def _upgraded(engine: AsyncEngine, tree: Tree, installed: Collection[str]) -> TreeReport:
+async def _upgraded(engine: AsyncEngine, tree: Tree, installed: Sequence[Tree]) -> TreeReport:
     before: str | None = None
     try:
         async with engine.connect() as connection:

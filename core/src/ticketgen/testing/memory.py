@@ -10,9 +10,10 @@ and when a failure is tried again, the rules of steps and effects. What is simul
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +27,7 @@ from ticketgen.database import SessionFactory, new_id
 from ticketgen.domain.effects import Effect, EffectName
 from ticketgen.domain.sessions import Stage, WorkSession, require_stage
 from ticketgen.domain.users import User
-from ticketgen.errors import NotFoundError
+from ticketgen.errors import ConfigurationError, NotFoundError
 from ticketgen.plugin import Plugin
 from ticketgen.preparing import as_stored, check_subject, payload_of, read_request
 from ticketgen.registry import RegisteredSchedule, RegisteredTask
@@ -61,7 +62,11 @@ def make_session(*, stage: Stage = Stage.REVIEW, **fields: Any) -> WorkSession:
 
 
 class MemoryHost:
-    """Runs the tasks of a plugin without a server; as a context manager it opens its lifespan.
+    """Runs the tasks of a plugin without a server.
+
+    As a context manager it opens the plugin's lifespan once; otherwise each run opens one of its
+    own. No hooks are called, the plugin's as little as those of plugins beside it. What it does
+    not show besides: fencing, leases, throttled progress, the database.
 
     `settings` are the plugin's own; unset, they are read from the environment as the host does.
     `beside` are other plugins that are installed, `known_tasks` the names of other plugins' tasks
@@ -88,8 +93,9 @@ class MemoryHost:
         self.plugin = plugin
         self.clock = clock or FakeClock()
         self.host_settings = host_settings or Settings(required_plugins=())
-        self.registry = registry_of(self.host_settings, plugin, *beside)
-        self.settings = settings or self.registry.settings.get(plugin.name)
+        given = {} if settings is None else {plugin.name: settings}
+        self.registry = registry_of(self.host_settings, plugin, *beside, given=given)
+        self.settings = self.registry.settings.get(plugin.name)
         self.effects: dict[EffectName, Effect] = {}
         """The ledger, over all runs of this host."""
         self.started: list[StartSeen] = []
@@ -266,7 +272,16 @@ class MemoryHost:
             contributions=self.registry,
             unit_of_work=self._unit_of_work,
         )
-        async with self.plugin.lifespan(host) as state:
+        limit = self.host_settings.plugin_start_timeout.total_seconds()
+        start = asyncio.timeout(limit)
+        async with AsyncExitStack() as stack:
+            try:
+                async with start:
+                    state = await stack.enter_async_context(self.plugin.lifespan(host))
+            except TimeoutError as error:
+                if not start.expired():
+                    raise
+                raise _late(self.plugin.name, limit) from error
             yield state
 
     @asynccontextmanager
@@ -275,6 +290,15 @@ class MemoryHost:
         async with self._prepare_session(Journal()) as db:
             yield MemoryWork(db=db, starts=self._starts(started))
         self.started += started.values()
+
+
+def _late(plugin: str, limit: float) -> ConfigurationError:
+    return ConfigurationError(
+        f"The lifespan of {plugin!r} did not start within {limit:g} s.",
+        recovery_actions=[
+            "A real host would put the plugin out of use: see what the lifespan waits for."
+        ],
+    )
 
 
 def _plain(request: BaseModel | Mapping[str, Any] | None) -> Mapping[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from types import ModuleType
+
+from pydantic_settings import BaseSettings
 
 from ticketgen.errors import ConfigurationError
 from ticketgen.plugin import ENTRY_POINT_GROUP, Plugin, hookimpl
@@ -13,13 +16,17 @@ from ticketgen.settings import Settings
 __all__ = ["registry_of"]
 
 
-def registry_of(settings: Settings, *plugins: Plugin) -> Registry:
+def registry_of(
+    settings: Settings, *plugins: Plugin, given: Mapping[str, BaseSettings] | None = None
+) -> Registry:
     """The registry of a host on which exactly these plugins are installed.
+
+    `given` are settings of plugins, by name, which are then not read from the environment.
 
     Raises:
         ConfigurationError: one of them would be refused; the message says why.
     """
-    registry = load_registry(settings, entries=[_ready(plugin) for plugin in plugins])
+    registry = load_registry(settings, entries=[_ready(plugin) for plugin in plugins], given=given)
     problems = [problem.message for found in registry.plugins for problem in found.problems]
     if problems:
         raise ConfigurationError("; ".join(problems))
