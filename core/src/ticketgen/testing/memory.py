@@ -142,6 +142,7 @@ class MemoryHost:
             TicketgenError: the start is refused: no such task, a wrong stage, an unfit request,
                 or what `prepare` raises.
             NeedsDatabaseError: the task wants a database, and the host has none.
+            ConfigurationError: the plugin's lifespan did not start within its time limit.
         """
         registered = self._own(task_type)
         task = registered.task
