@@ -160,6 +160,8 @@ async def test_of_a_path_only_the_bare_name_is_kept(api: Api, name: str) -> None
     assert answer.json()["uploads"][0]["file_name"] == "Bundles.csv"
 
 
+_PARTS = "multipart/form-data; boundary=b"
+_PART = b"--b\r\nContent-Disposition: form-data; name="
 _NO_NAMES = ["..", ".", "/", "x\x00.csv", "a\nb.csv", "‮.csv", "x" * 256]
 
 
@@ -168,18 +170,12 @@ async def test_a_name_that_is_none_is_refused(api: Api, subtests: pytest.Subtest
 
     for name in _NO_NAMES:
         with subtests.test(name=name[:60]):
-            body = (
-                b'--b\r\nContent-Disposition: form-data; name="files"; filename="'
-                + name.encode()
-                + b'"\r\n\r\n'
-                + BUNDLES
-                + b"\r\n--b--\r\n"
-            )
+            head = _PART + b'"files"; filename="' + name.encode() + b'"\r\n\r\n'
 
             answer = await api.client.post(
                 f"/api/sessions/{session_id}/uploads",
-                content=body,
-                headers={"Content-Type": "multipart/form-data; boundary=b"},
+                content=head + BUNDLES + b"\r\n--b--\r\n",
+                headers={"Content-Type": _PARTS},
             )
 
             refused(answer, 422, "invalid_input")
@@ -190,22 +186,12 @@ _NO_FORMS = [
     (BUNDLES, "text/csv"),
     (b"{}", "application/json"),
     (b"files=x", "application/x-www-form-urlencoded"),
-    (b"", "multipart/form-data; boundary=b"),
-    (b"garbage", "multipart/form-data; boundary=b"),
+    (b"", _PARTS),
+    (b"garbage", _PARTS),
     (b"garbage", "multipart/form-data"),
-    (
-        b'--b\r\nContent-Disposition: form-data; name="files"\r\n\r\nx\r\n--b--\r\n',
-        "multipart/form-data; boundary=b",
-    ),
-    (
-        b'--b\r\nContent-Disposition: form-data; name="other"; filename="Bundles.csv"\r\n\r\n'
-        b"Name\r\n--b--\r\n",
-        "multipart/form-data; boundary=b",
-    ),
-    (
-        b'--b\r\nContent-Disposition: form-data; name="files"; filename="Bundles.csv"\r\n\r\nN',
-        "multipart/form-data; boundary=b",
-    ),
+    (_PART + b'"files"\r\n\r\nx\r\n--b--\r\n', _PARTS),
+    (_PART + b'"other"; filename="Bundles.csv"\r\n\r\nName\r\n--b--\r\n', _PARTS),
+    (_PART + b'"files"; filename="Bundles.csv"\r\n\r\nN', _PARTS),
 ]
 
 
