@@ -115,7 +115,7 @@ def test_a_table_may_not_be_two_plugins_even_where_both_may_name_it(
     registry = load_registry(Settings())
 
     for name in ("acme", "acme_labels"):
-        (problem,) = _found(registry, name).problems
+        problem, *_ = _found(registry, name).problems
         assert problem.phase == "combine"
         assert "table 'acme_labels_schema' is claimed by acme and acme_labels" in problem.message
 
