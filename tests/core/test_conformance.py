@@ -27,7 +27,7 @@ from ticketgen import TaskContext as Context
 from ticketgen.conformance import RESERVED_NAMES, RESERVED_VERBS, check_identity, check_plugin
 from ticketgen.domain.sessions import Stage
 from ticketgen.errors import ConflictError
-from ticketgen.provides import Component, SiteContext, Writer, WrittenText
+from ticketgen.provides import Brief, WrittenText, plain_writer
 
 
 class Payload(BaseModel):
@@ -64,7 +64,7 @@ async def _handle(ctx: Context, payload: Payload) -> dict[str, Any]:
     return {}
 
 
-async def _write(component: Component, site: SiteContext) -> WrittenText:
+async def _write(brief: Brief) -> WrittenText:
     return WrittenText(user_story="", success_criteria=())
 
 
@@ -120,7 +120,7 @@ def test_a_full_plugin_that_keeps_the_contract_has_no_problem() -> None:
         router=router,
         service=object,
         settings=AcmeSettings,
-        provides=(Writer(name="acme", summary="Writes.", write=_write),),
+        provides=(plain_writer(name="acme", summary="Writes.", write=_write),),
         errors=(AcmeError,),
     )
 

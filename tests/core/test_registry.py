@@ -52,7 +52,7 @@ def test_a_stranger_brings_what_a_built_in_brings(
         plugin_source(
             before="""
             from pydantic_settings import BaseSettings
-            from ticketgen.provides import HealthCheck, Writer
+            from ticketgen.provides import HealthCheck, plain_writer
 
             class AcmeSettings(BaseSettings):
                 size: int = 1
@@ -64,9 +64,9 @@ def test_a_stranger_brings_what_a_built_in_brings(
             schedules="(Schedule(name='nightly', task='acme', cron='0 1 * * *'),)",
             settings="AcmeSettings",
             provides="""(
-                Writer(name='short', summary='Short words.', write=prepare),
+                plain_writer(name='short', summary='Short words.', write=prepare),
                 HealthCheck(name='ink', check=check),
-                Writer(name='long', summary='Long words.', write=prepare),
+                plain_writer(name='long', summary='Long words.', write=prepare),
             )""",
         ),
     )

@@ -17,7 +17,7 @@ from ticketgen.testing import Api, InstalledPlugin
 ACME = """
 from ticketgen import Finding, Plugin, Severity, hookimpl
 from ticketgen.provides import (
-    AdfCheck, Column, CsvType, ExportedFile, ExportTarget, SentTicket, Writer, WrittenText,
+    AdfCheck, Column, CsvType, ExportedFile, ExportTarget, SentTicket, WrittenText, plain_writer,
 )
 
 BELLS = CsvType(
@@ -30,8 +30,8 @@ BELLS = CsvType(
 )
 
 
-async def write(component, site):
-    return WrittenText(user_story=f"Ring {component.title}.", success_criteria=("It rings.",))
+async def write(brief):
+    return WrittenText(user_story=f"Ring {brief.component.title}.", success_criteria=("It rings.",))
 
 
 async def send(ticket, sending):
@@ -60,7 +60,7 @@ def ticketgen_plugin():
         summary="Rings.",
         provides=(
             BELLS,
-            Writer(name="bellringer", summary="Rings the words.", write=write),
+            plain_writer(name="bellringer", summary="Rings the words.", write=write),
             ExportTarget(name="belfry", summary="A tower.", send=send, complete=complete),
             AdfCheck(name="loudness", summary="Listens.", check=loud),
         ),

@@ -28,6 +28,7 @@ from __future__ import annotations
 from ticketgen.blocking import BlockingContext, in_thread
 from ticketgen.context import (
     Blocker,
+    ConsultContext,
     Contributions,
     Host,
     Role,
@@ -64,6 +65,7 @@ __all__ = [
     "Blocker",
     "BlockingContext",
     "Caller",
+    "ConsultContext",
     "Contributions",
     "Duration",
     "Exclusivity",

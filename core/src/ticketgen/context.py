@@ -31,6 +31,7 @@ from ticketgen.storable import storable
 
 __all__ = [
     "Blocker",
+    "ConsultContext",
     "Contributions",
     "HookAnswers",
     "Host",
@@ -86,6 +87,10 @@ class Contributions(Protocol):
 
     def owned(self, kind: type[ContributionT]) -> tuple[tuple[str, ContributionT], ...]:
         """The same, each value with the name of the plugin that brings it."""
+        ...
+
+    def settings_of(self, plugin: str) -> Any:
+        """The settings of a plugin, for a value it provides; None if it has none."""
         ...
 
 
@@ -187,6 +192,25 @@ class StartContext:
     """The plugin's own settings, an instance of `Plugin.settings`."""
     contributions: Contributions
     hooks: HookAnswers
+
+    def require_session(self) -> WorkSession:
+        """The session of a task whose subject is a session."""
+        assert self.session is not None, "the host starts this task with a session only"  # noqa: S101
+        return self.session
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsultContext:
+    """What a task's `consult` may look at; no transaction is open."""
+
+    session: WorkSession | None
+    """The session as it was read a moment ago; None for a task without a session."""
+    user: User | None
+    settings: Any
+    """The plugin's own settings, an instance of `Plugin.settings`."""
+    state: Any
+    """What the plugin's `lifespan` has yielded in this process; None if it has none."""
+    contributions: Contributions
 
     def require_session(self) -> WorkSession:
         """The session of a task whose subject is a session."""

@@ -58,9 +58,13 @@ class Finding(BaseModel):
     column: str | None = None
     path: str | None = None
     value: str | None = None
+    suggestions: tuple[str, ...] = ()
+    """What was probably meant instead of `value`, the likeliest first; ready to be typed."""
 
     @field_validator("*")
     @classmethod
     def _storable(cls, value: Any) -> Any:
         """Findings are stored together: one that Postgres refuses would cost all the others."""
+        if type(value) is tuple:
+            return tuple(storable_text(part) for part in value)
         return storable_text(value) if type(value) is str else value

@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.context import (
     Blocker,
+    ConsultContext,
     Host,
     RunIdentity,
     SettledRun,
@@ -175,6 +176,10 @@ class Task(Generic[RequestT, PayloadT]):
     """How often and how late a temporary failure is tried again."""
     stages: StageMoves | None = None
     """Which stages of the session allow a start, and where it and its end take the session."""
+    consult: Callable[[ConsultContext, RequestT], Awaitable[None]] | None = None
+    """Asks other systems whether a start over the API makes sense, before `prepare` and outside
+    of any transaction, within 15 s; what it raises is the answer. A start by a schedule, another
+    task or a command is not preceded by it: the handler finds out by itself."""
     discard: Callable[[AsyncSession, RunIdentity], Awaitable[None]] | None = None
     """Deletes the partial results of a run, in the transaction that settles it as cancelled;
     unset: what was done so far is kept. If it fails the run is cancelled all the same."""

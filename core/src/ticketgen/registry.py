@@ -123,6 +123,10 @@ class Registry:
             if isinstance(value, kind)
         )
 
+    def settings_of(self, plugin: str) -> BaseSettings | None:
+        """The settings of a plugin, for a value it provides; None if it has none."""
+        return self.settings.get(plugin)
+
     def version_of(self, plugin: str) -> str:
         """The version of the distribution that brings a loaded plugin; empty if none does."""
         named = [found for found in self.loaded if found.name == plugin]

@@ -22,14 +22,15 @@ pytestmark = pytest.mark.services
 
 SCRIBE = """
 from ticketgen import Plugin, hookimpl
-from ticketgen.provides import Writer, WrittenText
+from ticketgen.provides import WrittenText, plain_writer
 
 CALLS = []
 FACTS = []
 PROBLEMS = {}
 
 
-async def write(component, site):
+async def write(brief):
+    component, site = brief.component, brief.site
     CALLS.append(component.key)
     FACTS.append((component.name, site.project_name, site.description))
     problem = PROBLEMS.pop(len(CALLS), None)
@@ -41,7 +42,7 @@ async def write(component, site):
 
 @hookimpl
 def ticketgen_plugin():
-    writer = Writer(name="scribe", summary="Counts.", write=write)
+    writer = plain_writer(name="scribe", summary="Counts.", write=write)
     return Plugin(name="scribe", summary="Brings a writer.", provides=(writer,))
 """
 

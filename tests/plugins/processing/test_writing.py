@@ -117,7 +117,8 @@ async def test_the_writer_writes_what_the_function_writes() -> None:
     built = build(user_roles="Name,Machine name,Notes\nEditor,editor,Edits\n")
     role = built.components[0]
 
-    text = await TEMPLATE_WRITER.write(role, SiteContext(project_name=""))
+    async with TEMPLATE_WRITER.open(None) as opened:
+        text = await opened.write(Brief(component=role, site=SiteContext(project_name="")))
 
     assert TEMPLATE_WRITER.name == "template"
     assert text == write_from_template(role, SiteContext(project_name=""))

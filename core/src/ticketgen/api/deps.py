@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.api.answers import TaskStarted, started_answer
+from ticketgen.api.consulting import Consult
 from ticketgen.api.host import HostRuntime
 from ticketgen.api.problems import problem_responses
 from ticketgen.context import Contributions, StartedRun, Starter
@@ -29,6 +30,7 @@ from ticketgen.starting import UnitOfWork
 
 __all__ = [
     "Admin",
+    "Consult",
     "Credentials",
     "CurrentUser",
     "InstalledContributions",

@@ -40,6 +40,10 @@ class _Kind:
     """Functions the host awaits, and with how many arguments."""
     called: Mapping[str, int] = field(default_factory=dict)
     """Functions it calls in a thread."""
+    opened: Mapping[str, int] = field(default_factory=dict)
+    """Functions that give an async context manager."""
+    optional: frozenset[str] = frozenset()
+    """Functions that may be left out."""
     is_global: bool = True
     """Whether no other plugin may have a value of the kind with that name."""
 
@@ -55,11 +59,19 @@ KINDS: Mapping[type, _Kind] = {
             **dict.fromkeys(("file_stems", "columns", "kinds", "references"), tuple),
         }
     ),
-    ExportTarget: _Kind(fields=_NAMED, awaited={"send": 2, "complete": 3, "find": 2}),
+    ExportTarget: _Kind(
+        fields=_NAMED, awaited={"send": 2, "complete": 3, "find": 2}, optional=frozenset({"find"})
+    ),
     HealthCheck: _Kind(awaited={"check": 1}, is_global=False),
     Metric: _Kind(fields={**_NAMED, "labels": tuple}, awaited={"read": 1}),
     UploadInspector: _Kind(called={"inspect": 4}),
-    Writer: _Kind(fields=_NAMED, awaited={"write": 2}),
+    Writer: _Kind(
+        fields={**_NAMED, "paid": bool},
+        opened={"open": 1},
+        awaited={"check": 1},
+        called={"estimate": 2},
+        optional=frozenset({"check", "estimate"}),
+    ),
 }
 """Every kind of value that a plugin may provide."""
 
@@ -134,14 +146,19 @@ def _value_problems(plugin: Plugin, kind: type, value: Any, label: str) -> Itera
 
 def _function_problems(kind: type, value: Any, label: str) -> Iterator[Problem]:
     expected = KINDS[kind]
-    for role, count in {**expected.awaited, **expected.called}.items():
+    for role, count in {**expected.opened, **expected.awaited, **expected.called}.items():
         function = getattr(value, role)
-        if isinstance(function, NoneType) and role == "find":
+        if isinstance(function, NoneType) and role in expected.optional:
             continue
         if not callable(function) or inspect.isclass(function):
             yield problem(f"{role} of {label} is no function", "Give a function.")
         elif role in expected.awaited and not is_async(function):
             yield problem(f"{role} of {label} is no `async def` function", "Write it as one.")
+        elif role in expected.opened and is_async(function):
+            yield problem(
+                f"{role} of {label} is `async def`; it has to give an async context manager",
+                "Decorate it with `contextlib.asynccontextmanager`, and yield.",
+            )
         elif role in expected.called and is_async(function):
             yield problem(
                 f"{role} of {label} is `async def`; it is called in a thread",

@@ -143,6 +143,8 @@ def _function_problems(task: Task[Any, Any]) -> Iterator[Problem]:
         ("prepare", task.prepare, "Give it the context and the request."),
         ("handler", task.handler, "Give it the context and the payload."),
     ]
+    if task.consult is not None:
+        roles.append(("consult", task.consult, "Give it the context and the request."))
     if task.discard is not None:
         roles.append(("discard", task.discard, "Give it the database and the run's identity."))
     for role, function, arguments in roles:

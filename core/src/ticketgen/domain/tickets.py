@@ -53,6 +53,11 @@ class Ticket(Base):
     """Place in the order of work, from 1; dependencies come first."""
     title: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
+    generated_title: Mapped[str] = mapped_column(Text, default="")
+    generated_description: Mapped[str] = mapped_column(Text, default="")
+    """What the generator wrote; a person's edits change `title` and `description` only."""
+    writer: Mapped[str] = mapped_column(String(50), default="")
+    """Who wrote the story and the criteria; empty where it was not noted."""
     assignee: Mapped[str | None] = mapped_column(String(200))
     sprint: Mapped[str | None] = mapped_column(String(200))
     sources: Mapped[list[Any]] = mapped_column(default=list)
@@ -62,7 +67,13 @@ class Ticket(Base):
     revision: Mapped[int] = mapped_column(default=1)
     """Counts the edits of this ticket; an edit says which revision it is based on."""
     edited_at: Mapped[datetime | None]
+    """When a person changed anything of it last."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether its words differ from what was generated."""
+        return (self.title, self.description) != (self.generated_title, self.generated_description)
 
 
 class TicketDependency(Base):
@@ -76,6 +87,10 @@ class TicketDependency(Base):
     depends_on_id: Mapped[UUID] = mapped_column(
         ForeignKey("tickets.id", ondelete="CASCADE"), primary_key=True, index=True
     )
+    by_person: Mapped[bool] = mapped_column(default=False)
+    """Whether a person added it; else it follows from a reference in the sheets."""
+    removed: Mapped[bool] = mapped_column(default=False)
+    """Whether a person took it away: it is kept, so that no generation brings it back."""
 
 
 async def get_ticket(

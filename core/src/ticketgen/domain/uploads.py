@@ -24,8 +24,17 @@ class Upload(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     session_id: Mapped[UUID] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
-    file_name: Mapped[str] = mapped_column(String(255))
+    file_name: Mapped[str] = mapped_column(String(300))
+    """Also the name of a sheet of a workbook: `{workbook}/{name of the sheet}`."""
+    workbook: Mapped[str | None] = mapped_column(String(255))
+    """The uploaded file this is a sheet of; None for a file of its own."""
     csv_type: Mapped[str] = mapped_column(String(50))
+    confidence: Mapped[float] = mapped_column(default=1.0)
+    """How sure the type is, from 0 to 1; 1 if a person chose it."""
+    detected_by: Mapped[str] = mapped_column(String(30), default="chosen")
+    """`file name and header`, `file name`, `header` or `chosen`."""
+    encoding: Mapped[str] = mapped_column(String(40), default="")
+    """Of the uploaded file: `utf-8`, `windows-1252`, `xlsx`; empty where it was not noted."""
     row_count: Mapped[int]
     """Records below the header, blank ones left out."""
     size: Mapped[int]
@@ -43,6 +52,10 @@ async def put_upload(
     csv_type: str,
     row_count: int,
     content: bytes,
+    workbook: str | None = None,
+    confidence: float = 1.0,
+    detected_by: str = "chosen",
+    encoding: str = "",
 ) -> Upload:
     """Store a file under its name, in place of one that had the name before."""
     upload = await db.scalar(
@@ -53,6 +66,10 @@ async def put_upload(
         db.add(upload)
     upload.csv_type = csv_type
     upload.row_count = row_count
+    upload.workbook = workbook
+    upload.confidence = confidence
+    upload.detected_by = detected_by
+    upload.encoding = encoding
     upload.size = len(content)
     upload.sha256 = hashlib.sha256(content).hexdigest()
     upload.content = content

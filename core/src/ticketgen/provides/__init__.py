@@ -22,11 +22,22 @@ from ticketgen.provides.export_target import (
 )
 from ticketgen.provides.health_check import HealthCheck, HealthContext
 from ticketgen.provides.metric import Metric
-from ticketgen.provides.upload_inspector import Inspection, UploadInspector
-from ticketgen.provides.writer import SiteContext, Writer, WrittenText
+from ticketgen.provides.upload_inspector import InspectedSheet, Inspection, UploadInspector
+from ticketgen.provides.writer import (
+    Brief,
+    OpenWriter,
+    SiteContext,
+    Usage,
+    Writer,
+    WriterHealth,
+    WritingEstimate,
+    WrittenText,
+    plain_writer,
+)
 
 __all__ = [
     "AdfCheck",
+    "Brief",
     "Column",
     "Commands",
     "Component",
@@ -39,9 +50,11 @@ __all__ = [
     "ExportedFile",
     "HealthCheck",
     "HealthContext",
+    "InspectedSheet",
     "Inspection",
     "Kind",
     "Metric",
+    "OpenWriter",
     "ParentLink",
     "Reference",
     "Sending",
@@ -50,6 +63,10 @@ __all__ = [
     "SiteContext",
     "Source",
     "UploadInspector",
+    "Usage",
     "Writer",
+    "WriterHealth",
+    "WritingEstimate",
     "WrittenText",
+    "plain_writer",
 ]

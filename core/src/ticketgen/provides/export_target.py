@@ -60,7 +60,7 @@ class ExportTicket:
     """Place in the dependency order of the session; no two tickets share one."""
     title: str
     description: str
-    """Markdown, as the person edited it."""
+    """Markdown, as the person edited it; the short form where it was too long."""
     document: Mapping[str, Any]
     """The same as an ADF document that passed validation."""
     entity_group: str
@@ -69,6 +69,8 @@ class ExportTicket:
     assignee: str | None = None
     sprint: str | None = None
     sources: tuple[Source, ...] = ()
+    attachments: tuple[ExportedFile, ...] = ()
+    """Files that belong to the ticket: the whole text of one that was too long."""
 
 
 class ExportedFile(BaseModel):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ticketgen import Contributions, Finding, Severity
-from ticketgen.provides import CsvType, Inspection, UploadInspector
-from ticketgen_processing.detecting import detect
+from ticketgen.provides import CsvType, InspectedSheet, Inspection, UploadInspector
+from ticketgen_processing.detecting import Detection, detect
 from ticketgen_processing.parsing import parse_sheet
 from ticketgen_processing.reading import UnreadableFileError, read_table
 
@@ -14,7 +14,7 @@ __all__ = ["CSV_INSPECTOR", "inspect_file"]
 
 
 def inspect_file(
-    file_name: str, content: bytes, csv_type: str | None, types: Sequence[CsvType]
+    file_name: str, content: bytes, chosen: Mapping[str, str], types: Sequence[CsvType]
 ) -> Inspection:
     """The type of a CSV file, detected unless it is given, and every finding in it.
 
@@ -25,6 +25,7 @@ def inspect_file(
     except UnreadableFileError as error:
         return _refused(file_name, "unreadable_file", error.message, error.remedy)
     known = {item.name: item for item in types}
+    csv_type = chosen.get(file_name)
     if csv_type is not None and csv_type not in known:
         return _refused(
             file_name,
@@ -32,7 +33,12 @@ def inspect_file(
             f"There is no type of sheet called {csv_type!r}.",
             f"Choose one of: {', '.join(sorted(known))}.",
         )
-    found = known[csv_type] if csv_type else detect(file_name, table.header.cells, types).csv_type
+    detected = (
+        Detection(csv_type=known[csv_type], confidence=1.0, by="chosen")
+        if csv_type
+        else detect(file_name, table.header.cells, types)
+    )
+    found = detected.csv_type
     if found is None:
         return _refused(
             file_name,
@@ -42,7 +48,20 @@ def inspect_file(
             f"{', '.join(sorted(known))}.",
         )
     sheet = parse_sheet(file_name, table, found)
-    return Inspection(csv_type=found.name, row_count=len(table.records), findings=sheet.findings)
+    return Inspection(
+        sheets=(
+            InspectedSheet(
+                name=file_name,
+                csv_type=found.name,
+                row_count=len(table.records),
+                content=content,
+                confidence=detected.confidence,
+                detected_by=detected.by,
+                encoding="",
+            ),
+        ),
+        findings=sheet.findings,
+    )
 
 
 def _refused(file_name: str, rule: str, message: str, remedy: str) -> Inspection:
@@ -53,13 +72,13 @@ def _refused(file_name: str, rule: str, message: str, remedy: str) -> Inspection
         remedy=remedy,
         file=file_name,
     )
-    return Inspection(csv_type=None, row_count=0, findings=(finding,))
+    return Inspection(sheets=(), findings=(finding,))
 
 
 def _inspect(
-    file_name: str, content: bytes, csv_type: str | None, contributions: Contributions
+    file_name: str, content: bytes, chosen: Mapping[str, str], contributions: Contributions
 ) -> Inspection:
-    return inspect_file(file_name, content, csv_type, contributions.provided(CsvType))
+    return inspect_file(file_name, content, chosen, contributions.provided(CsvType))
 
 
 CSV_INSPECTOR = UploadInspector(name="csv", inspect=_inspect)

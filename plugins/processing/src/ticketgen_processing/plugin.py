@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ticketgen import Plugin, hookimpl
+from pathlib import Path
+
+from ticketgen import Migrations, Plugin, hookimpl
 from ticketgen.provides import Commands
 from ticketgen_processing.api import router
 from ticketgen_processing.commands import app as commands
@@ -17,6 +19,7 @@ from ticketgen_processing.errors import (
 from ticketgen_processing.inspecting import CSV_INSPECTOR
 from ticketgen_processing.metrics import METRICS
 from ticketgen_processing.service import ProcessingService
+from ticketgen_processing.stored import Base
 from ticketgen_processing.tasks import GENERATE_TICKETS
 from ticketgen_processing.writing import TEMPLATE_WRITER
 
@@ -39,5 +42,8 @@ def ticketgen_plugin() -> Plugin:
             NoUploadsError,
             UnknownWriterError,
             UnreadableUploadError,
+        ),
+        migrations=Migrations(
+            versions=Path(__file__).with_name("versions"), metadata=Base.metadata
         ),
     )

@@ -26,7 +26,15 @@ from ticketgen import (
 from ticketgen.domain import artifacts, run_steps, sessions, tickets, uploads
 from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
-from ticketgen.provides import Component, CsvType, SiteContext, Writer, WrittenText
+from ticketgen.provides import (
+    Brief,
+    Component,
+    CsvType,
+    OpenWriter,
+    SiteContext,
+    Writer,
+    WrittenText,
+)
 from ticketgen_processing.components import Built, build_tickets
 from ticketgen_processing.errors import (
     EditedTicketsError,
@@ -129,8 +137,9 @@ async def discard_generation(db: AsyncSession, run: RunIdentity) -> None:
     await run_steps.delete_steps(db, run.lineage_id)
 
 
-def _writer(contributions: Contributions, name: str) -> Writer:
-    writers = {writer.name: writer for writer in contributions.provided(Writer)}
+def _writer(contributions: Contributions, name: str) -> tuple[str, Writer]:
+    """The writer of that name, after the name of the plugin that brings it."""
+    writers = {writer.name: (owner, writer) for owner, writer in contributions.owned(Writer)}
     if name not in writers:
         raise UnknownWriterError(
             f"The writer {name!r} is not installed.",
@@ -164,35 +173,37 @@ def _sheet(name: str, csv_type: str, content: bytes, types: Sequence[CsvType]) -
 async def _write_all(
     ctx: TaskContext, payload: GeneratePayload, components: Sequence[Component]
 ) -> list[RenderedTicket]:
-    writer = _writer(ctx.contributions, payload.writer)
+    owner, writer = _writer(ctx.contributions, payload.writer)
     site = SiteContext(project_name=payload.project_name, description=payload.description)
     totals = Counter(component.entity_group for component in components)
     done: Counter[str] = Counter()
     rendered = []
-    for number, component in enumerate(components):
-        group = component.entity_group
-        await ctx.progress(
-            _READ + (_WRITTEN - _READ) * number / len(components),
-            f"Writing {group}",
-            group=group,
-            done=done[group],
-            of=totals[group],
-            groups={name: f"{done[name]}/{totals[name]}" for name in totals},
-        )
-        rendered.append(render(component, await _written(ctx, writer, component, site)))
-        done[group] += 1
+    async with writer.open(ctx.contributions.settings_of(owner)) as opened:
+        for number, component in enumerate(components):
+            group = component.entity_group
+            await ctx.progress(
+                _READ + (_WRITTEN - _READ) * number / len(components),
+                f"Writing {group}",
+                group=group,
+                done=done[group],
+                of=totals[group],
+                groups={name: f"{done[name]}/{totals[name]}" for name in totals},
+            )
+            brief = Brief(component=component, site=site)
+            rendered.append(render(component, await _written(ctx, writer, opened, brief)))
+            done[group] += 1
     return rendered
 
 
 async def _written(
-    ctx: TaskContext, writer: Writer, component: Component, site: SiteContext
+    ctx: TaskContext, writer: Writer, opened: OpenWriter, brief: Brief
 ) -> WrittenText:
     async def write() -> dict[str, Any]:
         with ctx.remote():
-            text = await writer.write(component, site)
+            text = await opened.write(brief)
         return {"user_story": text.user_story, "success_criteria": list(text.success_criteria)}
 
-    stored = await ctx.step(_step_key(writer, component, site), write)
+    stored = await ctx.step(_step_key(writer, brief.component, brief.site), write)
     return WrittenText(
         user_story=stored["user_story"], success_criteria=tuple(stored["success_criteria"])
     )
@@ -243,6 +254,8 @@ def _row(session_id: UUID, item: RenderedTicket) -> Ticket:
         position=item.position,
         title=item.title,
         description=item.description,
+        generated_title=item.title,
+        generated_description=item.description,
         sources=[{"file": source.file, "rows": list(source.rows)} for source in item.sources],
         notes=list(item.notes),
     )

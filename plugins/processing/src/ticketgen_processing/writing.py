@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from ticketgen.provides import Component, SiteContext, Writer, WrittenText
+from ticketgen.provides import Brief, Component, SiteContext, WrittenText, plain_writer
 from ticketgen_processing import stories
 
 __all__ = ["TEMPLATE_WRITER", "write_from_template"]
@@ -31,11 +31,11 @@ def write_from_template(component: Component, site: SiteContext) -> WrittenText:
     return _BY_TYPE.get(component.csv_type, stories.generic)(component, site)
 
 
-async def _write(component: Component, site: SiteContext) -> WrittenText:
-    return write_from_template(component, site)
+async def _write(brief: Brief) -> WrittenText:
+    return write_from_template(brief.component, brief.site)
 
 
-TEMPLATE_WRITER = Writer(
+TEMPLATE_WRITER = plain_writer(
     name="template",
     summary="Fixed sentences filled with the facts of the sheets; instant, needs no model.",
     write=_write,

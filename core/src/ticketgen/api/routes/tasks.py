@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ticketgen.api import examples
 from ticketgen.api.deps import (
     Admin,
+    Consult,
     CurrentUser,
     OwnedSession,
     TaskStarted,
@@ -76,8 +77,13 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
     tags: list[Any] = [task.name]
 
     async def start(
-        session: OwnedSession, work: Work, user: CurrentUser, request: Any = None
+        session: OwnedSession,
+        work: Work,
+        user: CurrentUser,
+        consult: Consult,
+        request: Any = None,
     ) -> TaskStarted:
+        await consult(work, task.name, session=session, user=user, request=request)
         return started_answer(
             await work.start(task.name, session_id=session.id, request=request, user=user)
         )
@@ -126,8 +132,11 @@ def _mount_session_deeds(router: APIRouter, task: Task[Any, Any]) -> None:
         run = await _newest(work, session, task)
         return view_run(await work.cancel(run.id, user=user))
 
-    async def retry(session: OwnedSession, work: Work, user: CurrentUser) -> TaskStarted:
+    async def retry(
+        session: OwnedSession, work: Work, user: CurrentUser, consult: Consult
+    ) -> TaskStarted:
         run = await _newest(work, session, task)
+        await consult(work, task.name, session=session, user=user, request=run.request)
         return started_answer(await work.retry(run.id, user=user))
 
     retry.__annotations__ |= {"user": _caller(task)}
@@ -164,7 +173,8 @@ async def _newest(work: UnitOfWork, session: WorkSession, task: Task[Any, Any]) 
 
 
 def _mount_free_task(router: APIRouter, task: Task[Any, Any]) -> None:
-    async def start(work: Work, user: Admin, request: Any = None) -> TaskStarted:
+    async def start(work: Work, user: Admin, consult: Consult, request: Any = None) -> TaskStarted:
+        await consult(work, task.name, session=None, user=user, request=request)
         return started_answer(await work.start(task.name, request=request, user=user))
 
     start.__annotations__ |= {"request": _optional_body(task)}

@@ -177,7 +177,7 @@ async def upload_files(
     files, inspections = received.files, received.inspections
     _require_room(await uploads.usage(work.db, session.id), files, runtime.settings)
     findings = tuple(item for inspection in inspections.values() for item in inspection.findings)
-    refused = [name for name, inspection in inspections.items() if inspection.csv_type is None]
+    refused = [name for name, inspection in inspections.items() if not inspection.sheets]
     if refused:
         raise FindingsError(
             f"Nothing was stored: {', '.join(refused)} cannot be read as a specification sheet.",
@@ -187,12 +187,17 @@ async def upload_files(
         await uploads.put_upload(
             work.db,
             session_id=session.id,
-            file_name=file.name,
-            csv_type=inspections[file.name].csv_type or "",
-            row_count=inspections[file.name].row_count,
-            content=file.content,
+            file_name=sheet.name,
+            csv_type=sheet.csv_type,
+            row_count=sheet.row_count,
+            content=sheet.content,
+            workbook=file.name if sheet.name != file.name else None,
+            confidence=sheet.confidence,
+            detected_by=sheet.detected_by,
+            encoding=sheet.encoding,
         )
         for file in files
+        for sheet in inspections[file.name].sheets
     ]
     session.stage = Stage.UPLOAD
     sessions.touch(session)
@@ -371,5 +376,6 @@ def _first_that_knows(
     contributions: Contributions,
 ) -> Inspection:
     """What the first inspector that finds a type says, else what the first one refuses it for."""
-    found = [item.inspect(file.name, file.content, csv_type, contributions) for item in inspectors]
-    return next((inspection for inspection in found if inspection.csv_type is not None), found[0])
+    chosen = {file.name: csv_type} if csv_type else {}
+    found = [item.inspect(file.name, file.content, chosen, contributions) for item in inspectors]
+    return next((inspection for inspection in found if inspection.sheets), found[0])
