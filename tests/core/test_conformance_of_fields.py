@@ -119,7 +119,10 @@ def test_a_value_that_cannot_even_be_shown_is_a_problem_and_no_exception(field: 
         (_of(HealthCheck, name=" ", check=_Asked()), "a HealthCheck has no name"),
         (_of(Writer, name="w", summary="W.", open=None), "open of Writer 'w' is no function"),
         (_of(Writer, name="w", summary="W.", open=_two), "has to give an async context manager"),
-        (_of(Writer, name=7, summary="W.", open=partial(print)), "name of Writer 7 is int, not str"),
+        (
+            _of(Writer, name=7, summary="W.", open=partial(print)),
+            "name of Writer 7 is int, not str",
+        ),
         (_of(UploadInspector, name="u", inspect=_two), "is `async def`; it is called in a thread"),
         (
             _of(ExportTarget, name="t", summary="T.", send=_two, complete=_two),
