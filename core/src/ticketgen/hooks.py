@@ -70,13 +70,20 @@ class HookCaller:
 
     async def export_blockers(self, db: AsyncSession, session: WorkSession) -> list[Blocker]:
         """Why the session may not be exported; a gate that fails or is out of use blocks."""
-        blockers: list[Blocker] = []
+        return [blocker for _, blocker in await self.closed_gates(db, session)]
+
+    async def closed_gates(
+        self, db: AsyncSession, session: WorkSession
+    ) -> list[tuple[str, Blocker]]:
+        """The same, each with the name of the plugin whose gate it is."""
+        closed: list[tuple[str, Blocker]] = []
         arguments = {"db": db, "session": session}
         async for plugin, answer in self._each(
             "ticketgen_export_blockers", db, arguments, of=Blocker
         ):
-            blockers += [_closed(plugin, answer)] if isinstance(answer, _Silence) else answer
-        return blockers
+            found = [_closed(plugin, answer)] if isinstance(answer, _Silence) else answer
+            closed += [(plugin, blocker) for blocker in found]
+        return closed
 
     async def check_ticket(self, db: AsyncSession, ticket: Ticket) -> list[Finding]:
         """What the plugins' checks say of a ticket; one that says nothing becomes a warning."""

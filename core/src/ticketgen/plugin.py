@@ -297,8 +297,9 @@ class Hooks:
     ) -> list[Blocker]:
         """Say why a session may not be exported; an empty list lets it pass.
 
-        Asked in the transaction that starts an export, the session's row locked. A gate that
-        raises or is late blocks.
+        Asked in the transaction that starts an export, the session's row locked; and, without the
+        lock, whenever somebody wants to know beforehand. It only looks. A gate that raises or is
+        late blocks.
         """
         raise AssertionError("a specification is never called")
 

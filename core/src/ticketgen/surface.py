@@ -18,10 +18,14 @@ PUBLIC_MODULES = (
 
 HOST_NOUNS = (
     "ticketgen.domain.backlog",
+    "ticketgen.domain.recovery",
     "ticketgen.domain.redelivery",
+    "ticketgen.domain.rollback",
     "ticketgen.domain.run_access",
     "ticketgen.domain.run_attempts",
     "ticketgen.domain.schedules",
+    "ticketgen.domain.session_contents",
+    "ticketgen.domain.stages",
     "ticketgen.domain.transitions",
     "ticketgen.domain.workers",
 )

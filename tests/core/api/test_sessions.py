@@ -207,3 +207,25 @@ async def test_a_change_leaves_an_entry_of_who_made_it(api: Api) -> None:
             ("session.created", "mia", {}),
             ("session.changed", "mia", {"fields": ["name"]}),
         ]
+
+
+async def test_a_list_of_sessions_is_searched_by_stage_and_words_and_all_are_counted(
+    api: Api,
+) -> None:
+    await start_session(api, name="Harbour Museum", description="Ships of 100% steel.")
+    await start_session(api, name="Pier", jira_project_key="PIER")
+    uploaded = await start_session(api, {"Bundles.csv": BUNDLES}, name="Museum pier")
+
+    async def found(**params: Any) -> tuple[list[str], str]:
+        answer = await api.client.get("/api/sessions", params=params)
+        names = [session["name"] for session in answer.json()]
+        return names, answer.headers["X-Total-Count"]
+
+    assert uploaded
+    assert await found(q="museum") == (["Museum pier", "Harbour Museum"], "2")
+    assert await found(q="PIER museum") == (["Museum pier"], "1")
+    assert await found(q="100%") == (["Harbour Museum"], "1")
+    assert await found(q="1_0") == ([], "0")
+    assert await found(stage="upload") == (["Museum pier"], "1")
+    assert (await found(stage=["upload", "site_info_collection"], limit=1))[1] == "3"
+    refused(await api.client.get("/api/sessions", params={"stage": "nowhere"}), 422)

@@ -63,11 +63,14 @@ async def _left(runtime: Runtime) -> set[UUID]:
 
 
 async def _touch(runtime: Runtime, session_id: str, *, age: timedelta) -> None:
+    """Let the last work on a session, and the last ending of a run of it, be so long ago."""
     async with runtime.session_factory() as db:
         touched: datetime = await database_time(db) - age
         await db.execute(
             update(WorkSession).where(WorkSession.id == UUID(session_id)).values(updated_at=touched)
         )
+        ended = (TaskRun.session_id == UUID(session_id)) & TaskRun.finished_at.is_not(None)
+        await db.execute(update(TaskRun).where(ended).values(finished_at=touched))
         await db.commit()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,7 @@ from ticketgen.database import (
 from ticketgen.domain import failures
 from ticketgen.errors import (
     AdminRequiredError,
+    ConflictError,
     ErrorCategory,
     InvalidInputError,
     NotFoundError,
@@ -41,6 +43,7 @@ from ticketgen.registry import PluginUnavailableError
 __all__ = [
     "FindingsError",
     "Problem",
+    "SupersededError",
     "describe_problems",
     "install_problem_handlers",
     "problem_of",
@@ -74,6 +77,18 @@ class FindingsError(InvalidInputError):
         self.findings = findings
 
 
+class SupersededError(ConflictError):
+    """The request is based on what is not so any more; the answer tells how it is now."""
+
+    code = "superseded"
+
+    def __init__(
+        self, message: str, *, current: Mapping[str, Any], recovery_actions: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, recovery_actions=recovery_actions)
+        self.current = dict(current)
+
+
 class MethodNotAllowedError(InvalidInputError):
     """There is such an address, for another method."""
 
@@ -94,6 +109,9 @@ class Problem(BaseModel):
     recovery_actions: list[str]
     error_id: UUID = Field(description="Quote it to an administrator.")
     findings: list[Finding] = Field(default=[], description="Every problem of the input.")
+    current: dict[str, Any] | None = Field(
+        default=None, description="Where the request is out of date: how things are now."
+    )
 
     model_config = {
         "json_schema_extra": {
@@ -111,6 +129,7 @@ class Problem(BaseModel):
                     "recovery_actions": ["See the session's stage."],
                     "error_id": "019ac0de-0000-7000-8000-000000000000",
                     "findings": [],
+                    "current": None,
                 }
             ]
         }
@@ -153,6 +172,7 @@ def problem_of(error: TicketgenError, error_id: UUID, *, status: int | None = No
         recovery_actions=list(error.recovery_actions),
         error_id=error_id,
         findings=list(error.findings) if isinstance(error, FindingsError) else [],
+        current=error.current if isinstance(error, SupersededError) else None,
     )
 
 

@@ -24,6 +24,7 @@ from ticketgen.provides import (
     ExportTarget,
     HealthCheck,
     Metric,
+    SessionRetention,
     UploadInspector,
     Writer,
 )
@@ -64,6 +65,7 @@ KINDS: Mapping[type, _Kind] = {
     ),
     HealthCheck: _Kind(awaited={"check": 1}, is_global=False),
     Metric: _Kind(fields={**_NAMED, "labels": tuple}, awaited={"read": 1}),
+    SessionRetention: _Kind(fields=_NAMED, called={"period": 1}, is_global=False),
     UploadInspector: _Kind(called={"inspect": 4}),
     Writer: _Kind(
         fields={**_NAMED, "paid": bool},

@@ -3,8 +3,9 @@
 One module per noun; import the module and call through it, `tickets.list_tickets(db, …)`. No
 function here commits: the edge that opened the transaction does.
 
-Plugins use the nouns. The machinery of runs is the host's own and may change without notice:
-`backlog`, `redelivery`, `run_access`, `run_attempts`, `schedules`, `transitions`, `workers`.
+Plugins use the nouns. The machinery of runs, and what the routes of sessions are made of, is the
+host's own and may change without notice: `backlog`, `recovery`, `redelivery`, `rollback`,
+`run_access`, `run_attempts`, `schedules`, `session_contents`, `stages`, `transitions`, `workers`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from ticketgen.domain import (
     backlog,
     effects,
     failures,
+    recovery,
     redelivery,
+    rollback,
     run_access,
     run_attempts,
     run_steps,
     schedules,
+    session_contents,
     sessions,
+    stages,
     task_runs,
     tickets,
     tokens,
@@ -37,12 +42,16 @@ __all__ = [
     "backlog",
     "effects",
     "failures",
+    "recovery",
     "redelivery",
+    "rollback",
     "run_access",
     "run_attempts",
     "run_steps",
     "schedules",
+    "session_contents",
     "sessions",
+    "stages",
     "task_runs",
     "tickets",
     "tokens",

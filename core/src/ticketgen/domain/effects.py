@@ -10,6 +10,7 @@ nothing if another has taken its place.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,6 +35,7 @@ __all__ = [
     "list_effects",
     "read_effect",
     "record_result",
+    "release_effects",
     "settle_by_hand",
     "take_over",
     "withdraw",
@@ -277,3 +279,13 @@ async def list_effects(
     if unknown:
         query = query.where(Effect.state == EffectState.INTENDED)
     return list(await db.scalars(query))
+
+
+async def release_effects(db: AsyncSession, session_ids: Collection[UUID]) -> None:
+    """Keep what was done for these sessions when they are deleted, as effects of no session."""
+    await db.execute(
+        update(Effect)
+        .where(Effect.session_id.in_(session_ids))
+        .values(session_id=None)
+        .execution_options(synchronize_session=False)
+    )

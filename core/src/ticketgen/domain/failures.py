@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, Text, func, select
+from sqlalchemy import ColumnElement, ForeignKey, String, Text, func, select, tuple_
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ticketgen.database import Base, new_id, words
+from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.errors import ErrorCategory, TicketgenError
 from ticketgen.storable import storable, storable_text
 
 __all__ = [
     "Failure",
+    "FailureFilter",
+    "FailureGroup",
+    "LastFailure",
+    "count_failures",
     "error_of",
     "failure_from",
+    "failures_after",
     "failures_of_run",
+    "group_failures",
+    "last_failures",
     "list_failures",
     "record_failure",
 ]
@@ -109,19 +120,166 @@ def error_of(failure: Failure) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class FailureFilter:
+    """Which failures of a session are meant; what is None is left open."""
+
+    category: ErrorCategory | None = None
+    severity: str | None = None
+    code: str | None = None
+    task_id: UUID | None = None
+
+    def conditions(self, session_id: UUID) -> list[ColumnElement[bool]]:
+        """The same, for a statement."""
+        asked: tuple[tuple[Any, Any], ...] = (
+            (Failure.error_category, self.category),
+            (Failure.severity, self.severity),
+            (Failure.code, self.code),
+            (Failure.task_id, self.task_id),
+        )
+        return [
+            Failure.session_id == session_id,
+            *(column == value for column, value in asked if value is not None),
+        ]
+
+
+_ALL = FailureFilter()
+
+
 async def list_failures(
-    db: AsyncSession, *, session_id: UUID, limit: int = 100, offset: int = 0
+    db: AsyncSession,
+    *,
+    session_id: UUID,
+    only: FailureFilter = _ALL,
+    limit: int = 100,
+    offset: int = 0,
 ) -> list[Failure]:
     """The failures of a session, newest first."""
     return list(
         await db.scalars(
             select(Failure)
-            .where(Failure.session_id == session_id)
+            .where(*only.conditions(session_id))
             .order_by(Failure.created_at.desc(), Failure.id.desc())
             .limit(limit)
             .offset(offset)
         )
     )
+
+
+async def count_failures(db: AsyncSession, *, session_id: UUID, only: FailureFilter = _ALL) -> int:
+    """How many failures `list_failures` would give without a limit."""
+    query = select(func.count()).select_from(Failure)
+    return int(await db.scalar(query.where(*only.conditions(session_id))) or 0)
+
+
+async def failures_after(
+    db: AsyncSession,
+    last: Failure | None,
+    *,
+    session_id: UUID,
+    only: FailureFilter = _ALL,
+    limit: int,
+) -> list[Failure]:
+    """The next failures of a session after one of them, oldest first; from the first for None."""
+    query = select(Failure).where(*only.conditions(session_id))
+    if last is not None:
+        query = query.where(
+            tuple_(Failure.created_at, Failure.id) > tuple_(last.created_at, last.id)
+        )
+    return list(await db.scalars(query.order_by(Failure.created_at, Failure.id).limit(limit)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureGroup:
+    """All failures of a session that have one code and one category."""
+
+    code: str
+    category: ErrorCategory
+    count: int
+    blocking: int
+    """How many of them ended what they happened to; the others were tried again."""
+    stages: tuple[str, ...]
+    """Task types, or requests, in which they happened."""
+    first_at: datetime
+    last_at: datetime
+    message: str
+    """Of the last one, like the recovery actions."""
+    recovery_actions: tuple[str, ...]
+
+
+async def group_failures(
+    db: AsyncSession, *, session_id: UUID, only: FailureFilter = _ALL
+) -> list[FailureGroup]:
+    """The failures of a session by code and category, the group with the newest first."""
+    newest = Failure.created_at.desc()
+    last_at = func.max(Failure.created_at)
+    rows = await db.execute(
+        select(
+            Failure.code,
+            Failure.error_category,
+            func.count(),
+            func.count().filter(Failure.severity == "blocking"),
+            func.array_agg(Failure.operation_stage.distinct()),
+            func.min(Failure.created_at),
+            last_at,
+            func.array_agg(aggregate_order_by(Failure.user_message, newest))[1],
+            func.array_agg(aggregate_order_by(Failure.recovery_actions, newest))[1],
+        )
+        .where(*only.conditions(session_id))
+        .group_by(Failure.code, Failure.error_category)
+        .order_by(last_at.desc(), Failure.code)
+    )
+    return [
+        FailureGroup(
+            code=code,
+            category=category,
+            count=count,
+            blocking=blocking,
+            stages=tuple(stages),
+            first_at=first_at,
+            last_at=last,
+            message=message,
+            recovery_actions=tuple(actions),
+        )
+        for code, category, count, blocking, stages, first_at, last, message, actions in rows
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastFailure:
+    """The newest failure of a session, and what became of it."""
+
+    failure: Failure
+    run: TaskRun | None
+    """The run that failed, if one did."""
+    overcome: bool
+    """Whether the same kind of task has completed since."""
+    superseded: bool
+    """Whether a newer run of the kind was started since."""
+
+
+async def last_failures(db: AsyncSession, session_ids: Collection[UUID]) -> dict[UUID, LastFailure]:
+    """Session id → its newest failure, for those that have one; one statement for all."""
+    later = aliased(TaskRun)
+    same_kind = (later.session_id == Failure.session_id, later.task_type == Failure.operation_stage)
+    overcome = select(later.id).where(
+        *same_kind, later.state == RunState.COMPLETED, later.finished_at > Failure.created_at
+    )
+    superseded = select(later.id).where(*same_kind, later.created_at > Failure.created_at)
+    rows = await db.execute(
+        select(Failure, TaskRun, overcome.exists(), superseded.exists())
+        .outerjoin(TaskRun, TaskRun.id == Failure.task_id)
+        .ext(distinct_on(Failure.session_id))
+        .where(Failure.session_id.in_(session_ids))
+        .order_by(Failure.session_id, Failure.created_at.desc(), Failure.id.desc())
+    )
+    return {
+        failure.session_id: LastFailure(
+            failure=failure, run=run, overcome=past, superseded=followed
+        )
+        for failure, run, past, followed in rows
+        if failure.session_id is not None
+    }
 
 
 async def failures_of_run(db: AsyncSession, run_id: UUID) -> list[Failure]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, String, Text, and_, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    String,
+    Text,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ticketgen.database import Base, new_id, words
+from ticketgen.domain.effects import release_effects
 from ticketgen.domain.task_runs import ACTIVE_STATES, TaskRun
 from ticketgen.errors import ConflictError, NotFoundError
 
@@ -20,8 +32,11 @@ __all__ = [
     "bump_content",
     "count_by_stage",
     "count_expired_sessions",
+    "count_sessions",
     "delete_expired_sessions",
+    "delete_session",
     "get_session",
+    "list_recoverable",
     "list_sessions",
     "lock_session",
     "lock_session_if_free",
@@ -112,18 +127,71 @@ async def lock_session_if_free(db: AsyncSession, session_id: UUID) -> bool:
 
 
 async def list_sessions(
-    db: AsyncSession, *, owner_id: UUID | None, limit: int = 100, offset: int = 0
+    db: AsyncSession,
+    *,
+    owner_id: UUID | None,
+    stages: Collection[Stage] = (),
+    containing: str = "",
+    limit: int = 100,
+    offset: int = 0,
 ) -> list[WorkSession]:
-    """Sessions of one owner, or of everybody, the latest changed first."""
-    query = (
-        select(WorkSession)
-        .order_by(WorkSession.updated_at.desc(), WorkSession.id)
-        .limit(limit)
-        .offset(offset)
+    """Sessions of one owner, or of everybody, the latest changed first.
+
+    Only those in one of the stages, if any is named; and only those in whose name, description or
+    Jira project all of the words are found, however they are written.
+    """
+    return list(
+        await db.scalars(
+            select(WorkSession)
+            .where(*_asked_for(owner_id, stages, containing))
+            .order_by(WorkSession.updated_at.desc(), WorkSession.id)
+            .limit(limit)
+            .offset(offset)
+        )
     )
-    if owner_id is not None:
-        query = query.where(WorkSession.owner_id == owner_id)
-    return list(await db.scalars(query))
+
+
+async def count_sessions(
+    db: AsyncSession, *, owner_id: UUID | None, stages: Collection[Stage] = (), containing: str = ""
+) -> int:
+    """How many sessions `list_sessions` would give without a limit."""
+    query = select(func.count()).select_from(WorkSession)
+    return int(await db.scalar(query.where(*_asked_for(owner_id, stages, containing))) or 0)
+
+
+def _asked_for(
+    owner_id: UUID | None, stages: Collection[Stage], containing: str
+) -> list[ColumnElement[bool]]:
+    asked: list[ColumnElement[bool]] = (
+        [] if owner_id is None else [WorkSession.owner_id == owner_id]
+    )
+    if stages:
+        asked.append(WorkSession.stage.in_(stages))
+    texts = (WorkSession.name, WorkSession.description, WorkSession.jira_project_key)
+    for word in containing.split():
+        asked.append(or_(*(text.icontains(word, autoescape=True) for text in texts)))
+    return asked
+
+
+async def list_recoverable(
+    db: AsyncSession, *, owner_id: UUID, retention: timedelta | None, limit: int, offset: int
+) -> list[WorkSession]:
+    """Sessions of one owner that can be gone on with: not completed, and not past their retention.
+
+    The latest changed first. Without a retention none is ever past it.
+    """
+    query = select(WorkSession).where(
+        WorkSession.owner_id == owner_id, WorkSession.stage != Stage.COMPLETED
+    )
+    if retention is not None:
+        query = query.where(~_expired(retention))
+    return list(
+        await db.scalars(
+            query.order_by(WorkSession.updated_at.desc(), WorkSession.id)
+            .limit(limit)
+            .offset(offset)
+        )
+    )
 
 
 def require_stage(session: WorkSession, *allowed: Stage, doing: str) -> None:
@@ -164,14 +232,19 @@ async def count_by_stage(db: AsyncSession) -> dict[Stage, int]:
 
 
 def _expired(retention: timedelta) -> ColumnElement[bool]:
-    """Untouched for so long, not completed, and nothing of it at work."""
-    active = select(TaskRun.id).where(
-        TaskRun.session_id == WorkSession.id, TaskRun.state.in_(ACTIVE_STATES)
+    """Untouched for so long, not completed, and nothing of it at work, or only just ended.
+
+    A run may have waited for days, and moves no stage: its person has to see how it ended.
+    """
+    cutoff = func.clock_timestamp() - retention
+    of_late = select(TaskRun.id).where(
+        TaskRun.session_id == WorkSession.id,
+        or_(TaskRun.state.in_(ACTIVE_STATES), TaskRun.finished_at >= cutoff),
     )
     return and_(
-        WorkSession.updated_at < func.clock_timestamp() - retention,
+        WorkSession.updated_at < cutoff,
         WorkSession.stage != Stage.COMPLETED,
-        ~active.exists(),
+        ~of_late.exists(),
     )
 
 
@@ -186,8 +259,8 @@ async def delete_expired_sessions(
 ) -> list[UUID]:
     """Delete at most `limit` sessions untouched for `retention` and not completed; their ids.
 
-    What belongs to a session goes with it. One whose run is active is left alone, and one that
-    is locked by somebody at work is left for the next time.
+    What belongs to a session goes with it, as `delete_session` has it. One whose run is active is
+    left alone, and one that is locked by somebody at work is left for the next time.
     """
     doomed = list(
         await db.scalars(
@@ -198,6 +271,26 @@ async def delete_expired_sessions(
             .with_for_update(skip_locked=True)
         )
     )
-    if doomed:
-        await db.execute(delete(WorkSession).where(WorkSession.id.in_(doomed)))
+    await _delete(db, doomed)
     return doomed
+
+
+async def delete_session(db: AsyncSession, session: WorkSession) -> None:
+    """Delete a session, which must be locked and have no active run, with everything of it.
+
+    What was done elsewhere stays in the ledger, of no session any more: issues that exist in
+    another system do not go away with the tickets they were made from.
+    """
+    await _delete(db, [session.id])
+    db.expunge(session)
+
+
+async def _delete(db: AsyncSession, session_ids: Collection[UUID]) -> None:
+    if not session_ids:
+        return
+    await release_effects(db, session_ids)
+    await db.execute(
+        delete(WorkSession)
+        .where(WorkSession.id.in_(session_ids))
+        .execution_options(synchronize_session=False)
+    )

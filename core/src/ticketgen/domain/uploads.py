@@ -6,14 +6,22 @@ import hashlib
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ticketgen.database import Base, new_id
 from ticketgen.errors import NotFoundError
 
-__all__ = ["Upload", "get_upload", "list_uploads", "put_upload", "read_uploads", "usage"]
+__all__ = [
+    "Upload",
+    "delete_uploads",
+    "get_upload",
+    "list_uploads",
+    "put_upload",
+    "read_uploads",
+    "usage",
+]
 
 
 class Upload(Base):
@@ -119,3 +127,8 @@ async def usage(db: AsyncSession, session_id: UUID) -> dict[str, int]:
         select(Upload.file_name, Upload.size).where(Upload.session_id == session_id)
     )
     return dict(rows.all())
+
+
+async def delete_uploads(db: AsyncSession, session_id: UUID) -> None:
+    """Remove every file of the session."""
+    await db.execute(delete(Upload).where(Upload.session_id == session_id))

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, func, select
+from sqlalchemy import ForeignKey, cast, delete, func, select
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,6 +17,8 @@ from ticketgen.domain.sessions import WorkSession
 __all__ = [
     "TicketValidation",
     "Validation",
+    "count_warnings",
+    "delete_validations",
     "latest_validation",
     "read_documents",
     "ticket_results",
@@ -97,3 +100,17 @@ async def read_documents(db: AsyncSession, validation_id: UUID) -> dict[UUID, di
         )
     )
     return dict(rows.all())
+
+
+async def count_warnings(db: AsyncSession, validation_id: UUID) -> int:
+    """How many findings of one verdict are warnings."""
+    warnings = func.jsonb_path_query_array(
+        TicketValidation.findings, cast('$[*] ? (@.severity == "warning")', JSONPATH)
+    )
+    counted = select(func.sum(func.jsonb_array_length(warnings)))
+    return int(await db.scalar(counted.where(TicketValidation.validation_id == validation_id)) or 0)
+
+
+async def delete_validations(db: AsyncSession, session_id: UUID) -> None:
+    """Remove every verdict on the session, with the results of the tickets."""
+    await db.execute(delete(Validation).where(Validation.session_id == session_id))

@@ -22,6 +22,7 @@ from ticketgen.provides.export_target import (
 )
 from ticketgen.provides.health_check import HealthCheck, HealthContext
 from ticketgen.provides.metric import Metric
+from ticketgen.provides.session_retention import SessionRetention
 from ticketgen.provides.upload_inspector import InspectedSheet, Inspection, UploadInspector
 from ticketgen.provides.writer import (
     Brief,
@@ -59,6 +60,7 @@ __all__ = [
     "Reference",
     "Sending",
     "SentTicket",
+    "SessionRetention",
     "SheetRow",
     "SiteContext",
     "Source",

@@ -101,7 +101,11 @@ class OpenWriter:
 
     write: Callable[[Brief], Awaitable[WrittenText]]
     """May raise `ticketgen.errors.TemporaryError` or `RateLimitedError`: the run is tried again
-    later, and goes on after the texts that are stored. Any other error ends the generation."""
+    later, and goes on after the texts that are stored. Any other error ends the generation. An
+    error that has cost something says so in an attribute `usage`, a `Usage`."""
+    version: str = ""
+    """What its texts depend on beside the brief, such as the model: a text that is stored is used
+    again by the same version only."""
     concurrency: int = 1
     """So many texts are asked for at once."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ticketgen import Plugin, hookimpl
+from ticketgen_cleanup.keeping import SESSION_RETENTION
 from ticketgen_cleanup.metrics import METRICS
 from ticketgen_cleanup.service import CleanupService
 from ticketgen_cleanup.settings import CleanupSettings
@@ -21,5 +22,5 @@ def ticketgen_plugin() -> Plugin:
         schedules=SCHEDULES,
         service=CleanupService,
         settings=CleanupSettings,
-        provides=METRICS,
+        provides=(SESSION_RETENTION, *METRICS),
     )

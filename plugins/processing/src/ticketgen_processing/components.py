@@ -14,6 +14,7 @@ from ticketgen.provides import (
     CsvType,
     SheetRow,
 )
+from ticketgen_processing.accepting import note_accepted
 from ticketgen_processing.drafts import Draft
 from ticketgen_processing.gathering import gather
 from ticketgen_processing.linking import link
@@ -33,12 +34,15 @@ class Built:
     findings: tuple[Finding, ...]
 
 
-def build_tickets(sheets: Sequence[Sheet], types: Sequence[CsvType]) -> Built:
+def build_tickets(
+    sheets: Sequence[Sheet], types: Sequence[CsvType], *, accepted: frozenset[str] = frozenset()
+) -> Built:
     """One component for each thing to build, with its child rows, its needs and its place.
 
     Every row of every sheet ends on exactly one component. Components come after those they
     need, and otherwise by type, kind and row. Needs that run in a circle are cut by the rule of
-    `cut_cycles`; each cut is a warning and a note on the ticket that lost the need.
+    `cut_cycles`; each cut is a warning and a note on the ticket that lost the need. A component
+    with an error whose identity (see `grouping.py`) is among those `accepted` has a note of it.
 
     Raises:
         KeyError: A sheet names a type that is not among `types`.
@@ -50,6 +54,7 @@ def build_tickets(sheets: Sequence[Sheet], types: Sequence[CsvType]) -> Built:
     findings += link(gathered.drafts, gathered.directory, by_name)
     order, needs, cuts = _arrange(gathered.drafts)
     findings += cuts
+    note_accepted(gathered.drafts, findings, accepted)
     components = _components(gathered.drafts, order, needs, types)
     files = {sheet.file: number for number, sheet in enumerate(sheets)}
     findings.sort(key=lambda finding: (files.get(finding.file or "", -1), finding.row or 0))

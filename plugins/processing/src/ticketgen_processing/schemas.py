@@ -1,33 +1,69 @@
-"""What a generation is asked, what it is stored as, and what it answers."""
+"""What the plugin's tasks are asked, what they are stored as, and what they answer."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
 from pydantic import BaseModel, ConfigDict, Field
 
-from ticketgen import Finding
+__all__ = [
+    "CheckPayload",
+    "CheckSummary",
+    "GeneratePayload",
+    "GenerateRequest",
+    "GenerateSummary",
+    "RegeneratePayload",
+    "RegenerateRequest",
+    "RegenerateSummary",
+]
 
-__all__ = ["FindingsReport", "GeneratePayload", "GenerateRequest", "GenerateSummary"]
+Edits = Literal["ask", "keep", "drop"]
+Dollars = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
+
+
+class CheckPayload(BaseModel):
+    """A check has to be told nothing."""
+
+    schema_version: int = 1
+
+
+class CheckSummary(BaseModel):
+    """What a check has found."""
+
+    components: int = Field(description="Tickets that would be made.")
+    groups: dict[str, int] = Field(description="Entity group to number of components.")
+    errors: int
+    accepted_errors: int = Field(description="Those of the errors that stop nothing.")
+    warnings: int
 
 
 class GenerateRequest(BaseModel):
     """How the tickets are to be generated."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"replace_edited": True}]}
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"edits": "keep"}]})
 
-    replace_edited: bool = Field(
-        default=False, description="Generate anew although tickets were edited; edits are lost."
+    edits: Edits = Field(
+        default="ask",
+        description="What becomes of words that a person has edited: `keep` them, `drop` them, or "
+        "`ask`: 409 if there are any. Assignees, sprints and dependencies made by hand are kept.",
+    )
+    budget: Dollars | None = Field(
+        default=None,
+        description="US dollars at which this run stops; at most what is left of the session's.",
     )
 
 
 class GeneratePayload(BaseModel):
     """What a run needs to know beside the uploads, which it reads itself."""
 
-    schema_version: int = 1
+    schema_version: int = 2
     writer: str
     project_name: str
     description: str
+    edits: Edits = "drop"
+    budget: Decimal | None = None
 
 
 class GenerateSummary(BaseModel):
@@ -36,37 +72,55 @@ class GenerateSummary(BaseModel):
     tickets_generated: int
     groups: dict[str, int] = Field(description="Entity group to number of tickets.")
     files: dict[str, int] = Field(description="File to number of rows that reached a ticket.")
-    errors: int = Field(description="Findings with severity error; they stop nothing.")
+    errors: int = Field(description="Findings with severity error, all of them accepted.")
     warnings: int
     dependencies: int
+    edits_kept: int = Field(default=0, description="Tickets that keep the words of a person.")
+    texts_reused: int = Field(default=0, description="Texts that were paid for before.")
+    texts_written: int = Field(default=0, description="Texts that were paid for now.")
+    cost: Decimal = Field(default=Decimal(0), description="US dollars, as far as prices are known.")
 
 
-class FindingsReport(BaseModel):
-    """Everything worth a look in the sheets, by file and row."""
+class RegenerateRequest(BaseModel):
+    """Which ticket is to be written anew, and what becomes of its edits."""
 
     model_config = ConfigDict(
+        extra="forbid",
         json_schema_extra={
             "examples": [
                 {
-                    "errors": 0,
-                    "warnings": 1,
-                    "findings": [
-                        {
-                            "severity": "warning",
-                            "rule": "processing.machine_name",
-                            "message": "“event type” is unusual for a machine name.",
-                            "remedy": "Use lower case letters, digits and underscores.",
-                            "file": "Bundles.csv",
-                            "row": 7,
-                            "column": "Machine name",
-                            "value": "event type",
-                        }
-                    ],
+                    "ticket_id": "019ac0de-0000-7000-8000-000000000002",
+                    "revision": 3,
+                    "edits": "drop",
                 }
             ]
-        }
+        },
     )
 
-    errors: int
-    warnings: int
-    findings: list[Finding]
+    ticket_id: UUID
+    revision: int = Field(description="The ticket's revision this is based on.")
+    edits: Literal["keep", "drop"] = Field(
+        description="Whether the title and description of a person stay."
+    )
+
+
+class RegeneratePayload(BaseModel):
+    """What a run needs to know to write one ticket anew."""
+
+    schema_version: int = 1
+    ticket_id: UUID
+    ticket_key: str
+    revision: int
+    edits: Literal["keep", "drop"]
+    writer: str
+    project_name: str
+    description: str
+
+
+class RegenerateSummary(BaseModel):
+    """What became of the ticket."""
+
+    ticket_id: UUID
+    revision: int
+    edits_kept: bool
+    cost: Decimal

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ticketgen.api import examples
@@ -18,11 +18,12 @@ from ticketgen.api.deps import (
     problem_responses,
 )
 from ticketgen.api.host import HostRuntime
+from ticketgen.api.routes.paging import Limit, Offset, tell_total, told_total
 from ticketgen.api.texts import LongText, ShortText
-from ticketgen.domain import audit, failures, sessions
+from ticketgen.domain import audit, sessions
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.users import User, get_user_by_name
-from ticketgen.errors import ConflictError, ErrorCategory, InvalidInputError
+from ticketgen.errors import ConflictError, InvalidInputError
 from ticketgen.provides import Writer
 from ticketgen.runtime import Runtime
 
@@ -30,8 +31,6 @@ __all__ = ["SessionView", "router"]
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 
-Limit = Annotated[int, Query(ge=1, le=1_000, description="At most so many.")]
-Offset = Annotated[int, Query(ge=0, le=1_000_000, description="Pass over so many first.")]
 JiraKey = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,19}$")]
 
 
@@ -98,25 +97,6 @@ class SessionView(BaseModel):
     updated_at: datetime
 
 
-class FailureView(BaseModel):
-    """One failure of the session's runs."""
-
-    model_config = ConfigDict(
-        from_attributes=True, json_schema_extra={"examples": [examples.FAILURE]}
-    )
-
-    id: UUID
-    task_id: UUID | None
-    attempt: int | None
-    error_category: ErrorCategory
-    severity: str
-    operation_stage: str
-    code: str
-    user_message: str
-    recovery_actions: list[Any]
-    created_at: datetime
-
-
 def _known_writer(runtime: Runtime, name: str) -> str:
     known = [writer.name for writer in runtime.registry.provided(Writer)]
     if name not in known:
@@ -146,14 +126,32 @@ async def create_session(
     return SessionView.model_validate(session)
 
 
-@router.get("", responses=problem_responses())
+@router.get("", responses={**problem_responses(), **told_total()})
 async def list_sessions(
-    work: Work, user: CurrentUser, limit: Limit = 100, offset: Offset = 0
+    work: Work,
+    user: CurrentUser,
+    response: Response,
+    stage: Annotated[list[Stage], Query(description="Only these; may be repeated.")] = [],  # noqa: B006 - FastAPI copies it
+    q: Annotated[
+        str,
+        Query(
+            max_length=200,
+            description="Only those whose name, description or Jira project has all these words.",
+        ),
+    ] = "",
+    limit: Limit = 100,
+    offset: Offset = 0,
 ) -> list[SessionView]:
-    """List the caller's sessions, or all to an administrator, the latest changed first."""
+    """List the caller's sessions, or all to an administrator, the latest changed first.
+
+    `X-Total-Count` says how many there are without the limit.
+    """
+    owner = None if user.is_admin else user.id
     found = await sessions.list_sessions(
-        work.db, owner_id=None if user.is_admin else user.id, limit=limit, offset=offset
+        work.db, owner_id=owner, stages=stage, containing=q, limit=limit, offset=offset
     )
+    total = await sessions.count_sessions(work.db, owner_id=owner, stages=stage, containing=q)
+    tell_total(response, total)
     return [SessionView.model_validate(session) for session in found]
 
 
@@ -223,12 +221,3 @@ async def hand_over(
     await work.db.flush()
     await work.db.refresh(session)
     return SessionView.model_validate(session)
-
-
-@router.get("/{session_id}/errors", responses=problem_responses(403, 404))
-async def list_errors(
-    session: OwnedSession, work: Work, limit: Limit = 100, offset: Offset = 0
-) -> list[FailureView]:
-    """List what failed in the session, newest first."""
-    found = await failures.list_failures(work.db, session_id=session.id, limit=limit, offset=offset)
-    return [FailureView.model_validate(failure) for failure in found]

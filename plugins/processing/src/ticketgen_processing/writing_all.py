@@ -1,0 +1,224 @@
+"""The words of every ticket: several asked for at once, what was paid for kept, within a budget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from ticketgen import Contributions, TaskContext
+from ticketgen.provides import (
+    Brief,
+    Component,
+    OpenWriter,
+    SiteContext,
+    Usage,
+    Writer,
+    WrittenText,
+)
+from ticketgen_processing.errors import BudgetSpentError, UnknownWriterError
+from ticketgen_processing.texts import digest_of_brief, known_texts, note_usage, put_text, spent
+
+__all__ = ["WrittenTexts", "briefs_of", "find_writer", "usage_of", "write_all", "write_one"]
+
+_MOST_RELATED = 8
+
+
+@dataclass(kw_only=True)
+class WrittenTexts:
+    """The texts by key of their component, and what they took."""
+
+    texts: dict[str, WrittenText] = field(default_factory=dict)
+    reused: int = 0
+    written: int = 0
+    cost: Decimal = Decimal(0)
+
+
+def find_writer(contributions: Contributions, name: str) -> tuple[str, Writer]:
+    """The writer of that name, after the name of the plugin that brings it.
+
+    Raises:
+        UnknownWriterError: no installed plugin does.
+    """
+    writers = {writer.name: (owner, writer) for owner, writer in contributions.owned(Writer)}
+    if name not in writers:
+        raise UnknownWriterError(
+            f"The writer {name!r} is not installed.",
+            recovery_actions=[f"Choose one of {', '.join(writers)} for the session."],
+        )
+    return writers[name]
+
+
+def briefs_of(components: Sequence[Component], site: SiteContext) -> Iterator[Brief]:
+    """What a writer is given for each: what it needs stands around it, then what needs it."""
+    by_key = {component.key: component for component in components}
+    needed_by: dict[str, list[str]] = defaultdict(list)
+    for component in components:
+        for link in component.depends_on:
+            if len(needed_by[link.key]) < _MOST_RELATED:
+                needed_by[link.key].append(component.key)
+    for component in components:
+        keys = [link.key for link in component.depends_on] + needed_by[component.key]
+        related = tuple(by_key[key] for key in dict.fromkeys(keys))[:_MOST_RELATED]
+        yield Brief(component=component, site=site, related=related)
+
+
+def usage_of(error: BaseException) -> Usage | None:
+    """What was used up in vain: a writer's error may say so in the attribute `usage`."""
+    usage = getattr(error, "usage", None)
+    return usage if isinstance(usage, Usage) else None
+
+
+async def write_all(
+    ctx: TaskContext,
+    writer_name: str,
+    briefs: Sequence[Brief],
+    *,
+    budget: Decimal,
+    between: tuple[float, float],
+) -> WrittenTexts:
+    """A text for each brief; progress goes through the percentages given, by entity group.
+
+    A failure ends all of them; what was paid for until then is kept.
+
+    Raises:
+        BudgetSpentError: the session's writers may spend no more.
+        TicketgenError: what the writer raises.
+    """
+    owner, writer = find_writer(ctx.contributions, writer_name)
+    async with writer.open(ctx.contributions.settings_of(owner)) as opened:
+        work = _Work(ctx=ctx, writer=writer, opened=opened, budget=budget, between=between)
+        if writer.paid:
+            async with ctx.transaction() as db:
+                work.known = await known_texts(db, ctx.session_id)
+                work.spent = await spent(db, ctx.session_id)
+        await work.write(briefs)
+        return work.result
+
+
+async def write_one(
+    ctx: TaskContext, writer_name: str, brief: Brief, *, budget: Decimal
+) -> WrittenTexts:
+    """A new text for one brief, whatever was written from the same facts before.
+
+    Raises:
+        TicketgenError: as `write_all`.
+    """
+    owner, writer = find_writer(ctx.contributions, writer_name)
+    async with writer.open(ctx.contributions.settings_of(owner)) as opened:
+        work = _Work(ctx=ctx, writer=writer, opened=opened, budget=budget, between=(10.0, 90.0))
+        if writer.paid:
+            async with ctx.transaction() as db:
+                work.spent = await spent(db, ctx.session_id)
+        await work.write([brief])
+        return work.result
+
+
+@dataclass(kw_only=True)
+class _Work:
+    """The state of one generation's writing."""
+
+    ctx: TaskContext
+    writer: Writer
+    opened: OpenWriter
+    budget: Decimal
+    between: tuple[float, float]
+    known: Mapping[str, WrittenText] = field(default_factory=dict)
+    spent: Decimal = Decimal(0)
+    in_hand: int = 0
+    totals: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+    result: WrittenTexts = field(default_factory=WrittenTexts)
+
+    async def write(self, briefs: Sequence[Brief]) -> None:
+        self.totals = Counter(brief.component.entity_group for brief in briefs)
+        waiting = iter(briefs)
+        hands = max(1, min(self.opened.concurrency, len(briefs)))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(hands):
+                    group.create_task(self._work_through(waiting))
+        except BaseExceptionGroup as failures:
+            # Of several that failed at once the first says why; the others were stopped by it.
+            raise failures.exceptions[0] from None
+
+    async def _work_through(self, waiting: Iterator[Brief]) -> None:
+        for brief in waiting:
+            component = brief.component
+            self.result.texts[component.key] = await self._text(brief)
+            self.done[component.entity_group] += 1
+            await self._tell(component.entity_group)
+            await self.ctx.checkpoint()
+
+    async def _tell(self, group: str) -> None:
+        begin, end = self.between
+        share = self.done.total() / self.totals.total()
+        await self.ctx.progress(
+            begin + (end - begin) * share,
+            f"Writing {group}",
+            group=group,
+            done=self.done[group],
+            of=self.totals[group],
+            groups={name: f"{self.done[name]}/{self.totals[name]}" for name in self.totals},
+        )
+
+    async def _text(self, brief: Brief) -> WrittenText:
+        if not self.writer.paid:
+            with self.ctx.remote():
+                return await self.opened.write(brief)
+        digest = digest_of_brief(self.writer.name, self.opened.version, brief)
+        if digest in self.known:
+            self.result.reused += 1
+            return self.known[digest]
+        self._require_budget()
+        self.in_hand += 1
+        try:
+            return await self._bought(brief, digest)
+        finally:
+            self.in_hand -= 1
+
+    async def _bought(self, brief: Brief, digest: str) -> WrittenText:
+        try:
+            with self.ctx.remote():
+                text = await self.opened.write(brief)
+        except BaseException as error:
+            usage = usage_of(error)
+            if usage is not None:
+                await self._keep(brief, usage)
+            raise
+        await self._keep(brief, text.usage, digest=digest, text=text)
+        self.result.written += 1
+        return text
+
+    async def _keep(self, brief: Brief, usage: Usage, **bought: Any) -> None:
+        """Text and cost in one transaction: neither is there without the other."""
+        async with self.ctx.transaction() as db:
+            note_usage(
+                db,
+                run=self.ctx.run,
+                ticket_key=brief.component.key,
+                writer=self.writer.name,
+                usage=usage,
+            )
+            if bought:
+                await put_text(db, session_id=self.ctx.session_id, **bought)
+        self.spent += usage.cost or 0
+        self.result.cost += usage.cost or 0
+
+    def _require_budget(self) -> None:
+        """What is in hand is reckoned at what a text has cost on average in this run."""
+        average = self.result.cost / self.result.written if self.result.written else Decimal(0)
+        if self.spent + self.in_hand * average < self.budget:
+            return
+        ready = self.done.total()
+        raise BudgetSpentError(
+            f"The session's writers have spent {self.spent:.2f} of {self.budget:.2f} US dollars; "
+            f"{ready} of {self.totals.total()} texts are there, and kept.",
+            recovery_actions=[
+                "Start again with another writer, or with a higher `budget`.",
+                "Ask an administrator to raise TICKETGEN_PROCESSING_BUDGET.",
+            ],
+        )
