@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.api.answers import TaskStarted, started_answer
 from ticketgen.api.consulting import Consult
+from ticketgen.api.csv_answers import csv_answer
 from ticketgen.api.host import HostRuntime
+from ticketgen.api.paging import Limit, Offset, tell_total, told_total
 from ticketgen.api.problems import problem_responses
 from ticketgen.context import Contributions, StartedRun, Starter
 from ticketgen.domain import run_access, sessions, task_runs, tokens
@@ -34,7 +36,9 @@ __all__ = [
     "Credentials",
     "CurrentUser",
     "InstalledContributions",
+    "Limit",
     "LockedSession",
+    "Offset",
     "OwnedSession",
     "SessionId",
     "StartedRun",
@@ -42,6 +46,7 @@ __all__ = [
     "UnitOfWork",
     "VisibleRun",
     "Work",
+    "csv_answer",
     "current_user",
     "problem_responses",
     "refuse_foreign",
@@ -49,6 +54,8 @@ __all__ = [
     "service",
     "started_answer",
     "state",
+    "tell_total",
+    "told_total",
 ]
 
 ServiceT = TypeVar("ServiceT")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -13,7 +14,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ticketgen.database import Base, database_time, new_id, words
 from ticketgen.errors import ConflictError, NotFoundError
 
-__all__ = ["Role", "User", "create_user", "disable_user", "get_user_by_name", "list_users"]
+__all__ = [
+    "Role",
+    "User",
+    "create_user",
+    "disable_user",
+    "get_user_by_name",
+    "list_users",
+    "names_of",
+]
 
 
 class Role(StrEnum):
@@ -73,6 +82,12 @@ async def get_user_by_name(db: AsyncSession, name: str) -> User:
             recovery_actions=["See `ticketgen users list`."],
         )
     return user
+
+
+async def names_of(db: AsyncSession, user_ids: Collection[UUID | None]) -> dict[UUID, str]:
+    """User id → name, for those of them that exist."""
+    rows = await db.execute(select(User.id, User.name).where(User.id.in_(user_ids)))
+    return dict(rows.all())
 
 
 async def list_users(db: AsyncSession) -> list[User]:

@@ -11,6 +11,7 @@ from ticketgen.errors import (
 )
 
 __all__ = [
+    "ERRORS",
     "BudgetSpentError",
     "ComponentGoneError",
     "EditedTicketsError",
@@ -111,3 +112,22 @@ class ComponentGoneError(ConflictError):
     """The sheets have no component for the ticket any more."""
 
     code = "processing.component_gone"
+
+
+ERRORS = (
+    BudgetSpentError,
+    ComponentGoneError,
+    EditedTicketsError,
+    NoTicketsError,
+    NoUploadsError,
+    NotAnErrorError,
+    SheetErrorsError,
+    StaleReportError,
+    StaleTicketError,
+    UnknownGroupError,
+    UnknownWriterError,
+    UnreadableUploadError,
+    WriterNotReadyError,
+    WriterNotSetUpError,
+)
+"""All of them, by name."""

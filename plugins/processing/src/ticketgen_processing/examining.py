@@ -75,9 +75,7 @@ def examine(
     )
 
 
-def parse_upload(
-    name: str, csv_type: str, content: bytes, types: Mapping[str, CsvType]
-) -> Sheet:
+def parse_upload(name: str, csv_type: str, content: bytes, types: Mapping[str, CsvType]) -> Sheet:
     """The rows of a stored file.
 
     Raises:

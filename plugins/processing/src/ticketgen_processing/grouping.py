@@ -1,4 +1,4 @@
-"""Findings by kind: those of one rule, in one column of one file, which a person judges together."""
+"""Findings by kind: of one rule, in one column of one file, which a person judges together."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FindingGroup:
     """All findings of one rule in one column of one file."""
 
     id: str
-    """Short, readable and the same for every check of the same sheets: `reference-fields-3f2a51`."""
+    """Short, and the same for every check of the same sheets: `reference-fields-3f2a51`."""
     rule: str
     severity: Severity
     """`error` if any of them is one."""
@@ -61,6 +61,11 @@ class FindingGroup:
     identities: Mapping[str, int]
     """Of every error in it, and how many share it; empty for warnings."""
     findings: tuple[Finding, ...]
+
+    @property
+    def place(self) -> str:
+        """File and column, as far as there are any."""
+        return ", ".join(filter(None, (self.file, self.column))) or "all files"
 
 
 def group_findings(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:

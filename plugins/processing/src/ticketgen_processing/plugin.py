@@ -9,18 +9,14 @@ from ticketgen.provides import Commands
 from ticketgen_processing.api import router
 from ticketgen_processing.commands import app as commands
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.errors import (
-    EditedTicketsError,
-    NoTicketsError,
-    NoUploadsError,
-    UnknownWriterError,
-    UnreadableUploadError,
-)
+from ticketgen_processing.errors import ERRORS
 from ticketgen_processing.inspecting import CSV_INSPECTOR
 from ticketgen_processing.metrics import METRICS
 from ticketgen_processing.service import ProcessingService
+from ticketgen_processing.settings import ProcessingSettings
 from ticketgen_processing.stored import Base
-from ticketgen_processing.tasks import GENERATE_TICKETS
+from ticketgen_processing.tasks import CHECK_SHEETS, GENERATE_TICKETS, REGENERATE_TICKET
+from ticketgen_processing.writer_health import open_health
 from ticketgen_processing.writing import TEMPLATE_WRITER
 
 __all__ = ["ticketgen_plugin"]
@@ -32,17 +28,13 @@ def ticketgen_plugin() -> Plugin:
     return Plugin(
         name="processing",
         summary="Turns specification sheets into tickets.",
-        tasks=(GENERATE_TICKETS,),
+        tasks=(GENERATE_TICKETS, CHECK_SHEETS, REGENERATE_TICKET),
         router=router,
         service=ProcessingService,
         provides=(*CSV_TYPES, CSV_INSPECTOR, TEMPLATE_WRITER, *METRICS, Commands(app=commands)),
-        errors=(
-            EditedTicketsError,
-            NoTicketsError,
-            NoUploadsError,
-            UnknownWriterError,
-            UnreadableUploadError,
-        ),
+        settings=ProcessingSettings,
+        lifespan=open_health,
+        errors=ERRORS,
         migrations=Migrations(
             versions=Path(__file__).with_name("versions"), metadata=Base.metadata
         ),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, column, delete, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.domain import uploads
@@ -23,10 +23,13 @@ from ticketgen_processing.stored import Acceptance, SheetReport
 __all__ = [
     "LISTED",
     "CurrentReport",
+    "FindingFilter",
     "accept_groups",
     "accepted_identities",
+    "count_findings",
     "current_report",
     "list_acceptances",
+    "list_findings",
     "put_report",
     "withdraw_acceptance",
 ]
@@ -43,10 +46,29 @@ class CurrentReport:
     stale: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class FindingFilter:
+    """Which findings of a report are meant; what is None or empty is left open."""
+
+    group: str | None = None
+    file: str | None = None
+    severity: str | None = None
+    containing: str = ""
+
+
 async def put_report(
-    db: AsyncSession, *, session_id: UUID, run_id: UUID, digest: str, examined: Examination
+    db: AsyncSession,
+    *,
+    session_id: UUID,
+    run_id: UUID,
+    digest: str,
+    examined: Examination,
+    estimates: Mapping[str, Any] | None = None,
 ) -> None:
-    """Store what was found, in the place of the report before."""
+    """Store what was found, in the place of the report before.
+
+    `estimates` are those of the writers, by name; None where nobody made any.
+    """
     values = {
         "run_id": run_id,
         "sheets_digest": digest,
@@ -58,7 +80,11 @@ async def put_report(
             for group in examined.groups
             for finding in group.findings[:LISTED]
         ],
-        "summary": {"components": len(examined.components), "groups": examined.by_group},
+        "summary": {
+            "components": len(examined.components),
+            "groups": examined.by_group,
+            "estimates": estimates,
+        },
         "made_at": func.clock_timestamp(),
     }
     await db.execute(
@@ -99,6 +125,45 @@ async def current_report(db: AsyncSession, session_id: UUID) -> CurrentReport:
         )
     digest = digest_of(await uploads.list_uploads(db, session_id))
     return CurrentReport(report=report, stale=digest != report.sheets_digest)
+
+
+async def list_findings(
+    db: AsyncSession, session_id: UUID, only: FindingFilter, *, limit: int | None, offset: int
+) -> list[dict[str, Any]]:
+    """The listed findings of the newest report as JSON, each with its `group`, in their order."""
+    each, place = _each(session_id)
+    query = select(each).where(*_asked_for(each, only)).order_by(place)
+    return list(await db.scalars(query.limit(limit).offset(offset)))
+
+
+async def count_findings(db: AsyncSession, session_id: UUID, only: FindingFilter) -> int:
+    """How many findings `list_findings` would give without a limit."""
+    each, _ = _each(session_id)
+    query = select(func.count(each)).where(*_asked_for(each, only))
+    return int(await db.scalar(query) or 0)
+
+
+def _each(session_id: UUID) -> tuple[ColumnElement[Any], ColumnElement[int]]:
+    """One finding of the report, and its place in it, as columns to be selected from."""
+    stored = select(SheetReport.findings).where(SheetReport.session_id == session_id)
+    found = (
+        func.jsonb_array_elements(stored.scalar_subquery())
+        .table_valued(column("value", JSONB), with_ordinality="place")
+        .render_derived()
+    )
+    return found.c.value, found.c.place
+
+
+def _asked_for(each: ColumnElement[Any], only: FindingFilter) -> list[ColumnElement[bool]]:
+    asked = [
+        each[name].astext == value
+        for name in ("group", "file", "severity")
+        if (value := getattr(only, name)) is not None
+    ]
+    if only.containing:
+        texts = (each[name].astext for name in ("value", "message"))
+        asked.append(or_(*(text.icontains(only.containing, autoescape=True) for text in texts)))
+    return asked
 
 
 async def accepted_identities(db: AsyncSession, session_id: UUID) -> frozenset[str]:

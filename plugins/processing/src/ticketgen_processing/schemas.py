@@ -24,9 +24,12 @@ Dollars = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6)]
 
 
 class CheckPayload(BaseModel):
-    """A check has to be told nothing."""
+    """What a check needs to know for its estimate, beside the uploads, which it reads itself."""
 
     schema_version: int = 1
+    writer: str
+    project_name: str
+    description: str
 
 
 class CheckSummary(BaseModel):
@@ -76,6 +79,12 @@ class GenerateSummary(BaseModel):
     warnings: int
     dependencies: int
     edits_kept: int = Field(default=0, description="Tickets that keep the words of a person.")
+    edits_outdated: int = Field(
+        default=0, description="Of them, those of which the sheets say something else by now."
+    )
+    tickets_deleted: int = Field(
+        default=0, description="Tickets of which the sheets have no component any more."
+    )
     texts_reused: int = Field(default=0, description="Texts that were paid for before.")
     texts_written: int = Field(default=0, description="Texts that were paid for now.")
     cost: Decimal = Field(default=Decimal(0), description="US dollars, as far as prices are known.")

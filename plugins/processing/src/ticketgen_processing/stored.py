@@ -40,7 +40,7 @@ class SheetReport(Base):
     """All that were found, also those beyond what is listed."""
     warning_count: Mapped[int]
     groups: Mapped[list[Any]] = mapped_column(JSONB)
-    findings: Mapped[list[Any]] = mapped_column(JSONB)
+    findings: Mapped[list[Any]] = mapped_column(JSONB, deferred=True)
     """As many of each group as are listed."""
     summary: Mapped[dict[str, Any]] = mapped_column(JSONB)
     """Components by group, rows by file."""

@@ -21,12 +21,17 @@ from ticketgen_processing.stored import StoredText, WriterUsage
 __all__ = [
     "UsageSum",
     "digest_of_brief",
+    "known_digests",
     "known_texts",
+    "limit_of",
     "note_usage",
     "put_text",
     "spent",
     "usage_by_model",
 ]
+
+
+_TOTAL = func.coalesce(func.sum(WriterUsage.cost), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +96,14 @@ def _text(stored: Mapping[str, Any]) -> WrittenText:
     )
 
 
-async def put_text(
-    db: AsyncSession, *, session_id: UUID, digest: str, text: WrittenText
-) -> None:
+async def known_digests(db: AsyncSession, session_id: UUID) -> frozenset[str]:
+    """Of everything that was paid for in the session."""
+    return frozenset(
+        await db.scalars(select(StoredText.digest).where(StoredText.session_id == session_id))
+    )
+
+
+async def put_text(db: AsyncSession, *, session_id: UUID, digest: str, text: WrittenText) -> None:
     """Keep a text, in the place of an earlier one from the same facts."""
     value = {
         "user_story": text.user_story,
@@ -128,17 +138,26 @@ def note_usage(
 
 async def spent(db: AsyncSession, session_id: UUID) -> Decimal:
     """What the writers of a session have cost so far, in US dollars, as far as prices are known."""
-    total = await db.scalar(
-        select(func.coalesce(func.sum(WriterUsage.cost), 0)).where(
-            WriterUsage.session_id == session_id
-        )
-    )
+    total = await db.scalar(select(_TOTAL).where(WriterUsage.session_id == session_id))
     return Decimal(total or 0)
+
+
+async def limit_of(
+    db: AsyncSession, run: RunIdentity, *, settled: Decimal, asked: Decimal | None
+) -> Decimal:
+    """What a session may have cost when the run ends: as the operator says, or less if asked.
+
+    What is asked for is meant for the run: an attempt after a killed one has what is left of it.
+    """
+    if asked is None or run.session_id is None:
+        return settled
+    by_run = await db.scalar(select(_TOTAL).where(WriterUsage.run_id == run.id))
+    before = await spent(db, run.session_id) - Decimal(by_run or 0)
+    return min(settled, before + asked)
 
 
 async def usage_by_model(db: AsyncSession, session_id: UUID) -> Sequence[UsageSum]:
     """What each writer and model has used up in a session, the dearest first."""
-    cost = func.coalesce(func.sum(WriterUsage.cost), 0)
     rows = await db.execute(
         select(
             WriterUsage.writer,
@@ -147,12 +166,12 @@ async def usage_by_model(db: AsyncSession, session_id: UUID) -> Sequence[UsageSu
             func.sum(WriterUsage.requests),
             func.sum(WriterUsage.input_tokens),
             func.sum(WriterUsage.output_tokens),
-            cost,
+            _TOTAL,
             func.count().filter(WriterUsage.cost.is_(None)),
         )
         .where(WriterUsage.session_id == session_id)
         .group_by(WriterUsage.writer, WriterUsage.model)
-        .order_by(cost.desc(), WriterUsage.writer, WriterUsage.model)
+        .order_by(_TOTAL.desc(), WriterUsage.writer, WriterUsage.model)
     )
     return [
         UsageSum(
@@ -162,7 +181,7 @@ async def usage_by_model(db: AsyncSession, session_id: UUID) -> Sequence[UsageSu
             requests=int(row[3]),
             input_tokens=int(row[4]),
             output_tokens=int(row[5]),
-            cost=Decimal(row[6]),
+            cost=Decimal(row[6] or 0),
             unpriced=int(row[7]),
         )
         for row in rows
