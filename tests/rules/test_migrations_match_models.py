@@ -17,18 +17,28 @@ from ticketgen.database import Base, create_engine
 from ticketgen.migrations import (
     VERSION_TABLE,
     alembic_config,
+    installed_trees,
     require_current_schema,
     schema_revisions,
+    upgrade_plugins,
     upgrade_schema,
 )
+from ticketgen.migrations.downgrading import downgrade_plugin
+from ticketgen.migrations.revising import schema_differences
 from ticketgen.settings import Settings
 
 pytestmark = pytest.mark.services
 
 
+TREES = installed_trees(Settings()).trees
+
+
 @pytest.fixture
 async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """On a database with the tables of the host alone."""
     made = create_engine(settings)
+    for tree in TREES:
+        await downgrade_plugin(made, tree)
     yield made
     await made.dispose()
 
@@ -74,6 +84,18 @@ async def test_the_migrations_can_be_taken_back_and_applied_again(engine: AsyncE
     assert taken_back is None
     assert (before, after) == (None, head)
     assert differences == []
+
+
+async def test_a_plugins_migrations_make_the_tables_of_its_models(engine: AsyncEngine) -> None:
+    before = [await schema_differences(engine, tree) for tree in TREES]
+
+    reports = await upgrade_plugins(engine, TREES)
+
+    after = [await schema_differences(engine, tree) for tree in TREES]
+    assert TREES
+    assert all(before)
+    assert [report.problem for report in reports] == [None] * len(TREES)
+    assert after == [()] * len(TREES)
 
 
 def test_there_is_one_line_of_migrations() -> None:

@@ -25,7 +25,7 @@ from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.transitions import hold_attempt
 from ticketgen.domain.users import User
 from ticketgen.effects import Attempt, Deed, done_once
-from ticketgen.findings import Finding
+from ticketgen.findings import Blocker, Finding
 from ticketgen.ledger import DatabaseLedger, Ledger
 from ticketgen.storable import storable
 
@@ -60,14 +60,6 @@ def _open_transaction() -> Iterator[None]:
         yield
     finally:
         _open_transactions.set(_open_transactions.get() - 1)
-
-
-class Blocker(BaseModel):
-    """One reason why something may not begin, with what to do about it."""
-
-    code: str
-    message: str
-    recovery_actions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,15 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from ticketgen.storable import storable_text
 
-__all__ = ["Finding", "Severity"]
+__all__ = ["Blocker", "Finding", "Severity"]
+
+
+class Blocker(BaseModel):
+    """One reason why something may not begin, with what to do about it."""
+
+    code: str
+    message: str
+    recovery_actions: tuple[str, ...] = ()
 
 
 class Severity(StrEnum):

@@ -10,6 +10,12 @@ from ticketgen.settings import Settings
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Without the plugin of this repository that has tables: the test's are the only ones."""
+    return settings.model_copy(update={"blocked_plugins": ("processing",)})
+
+
+@pytest.fixture
 async def engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
     """On a database with the tables of the host and of the plugins of this repository."""
     made = create_engine(settings)

@@ -21,10 +21,11 @@ def test_only_a_complete_export_completes_the_session() -> None:
 
 
 def test_an_export_and_a_generation_exclude_each_other() -> None:
-    [export], [generation] = ticketgen_plugin().tasks, processing().tasks
+    [export], tasks = ticketgen_plugin().tasks, processing().tasks
+    groups = {task.name: task.conflict_group for task in tasks}
 
     assert export.conflict_group is not None
-    assert export.conflict_group == generation.conflict_group
+    assert groups["processing"] == groups["processing.regenerate"] == export.conflict_group
 
 
 def test_the_host_finds_the_target_for_files(clean_environment: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ CALLS = []
 FACTS = []
 PROBLEMS = {}
 VERSION = ["1"]
+CONCURRENCY = [1]
 HEALTH = [WriterHealth(ready=True, message="Here.")]
 CHECKS = []
 
@@ -35,7 +36,7 @@ async def write(brief):
 
 @asynccontextmanager
 async def opened(settings):
-    yield OpenWriter(write=write, version=VERSION[0])
+    yield OpenWriter(write=write, version=VERSION[0], concurrency=CONCURRENCY[0])
 
 
 async def check(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from types import ModuleType
@@ -237,3 +238,28 @@ async def test_what_is_there_to_read_and_to_write_with_is_listed(api: Api) -> No
     assert {"name": "Type", "aliases": ["Bundle type", "Entity type"], "required": True} in bundles[
         "columns"
     ]
+
+
+async def test_texts_that_are_being_written_when_another_fails_are_kept(
+    api: Api, writer: ModuleType
+) -> None:
+    session_id = await start_session(api, journeys.SHEETS, writer="scribe")
+    writer.CONCURRENCY[0] = 2
+    failed = asyncio.Event()
+
+    async def fails() -> None:
+        failed.set()
+        raise ZeroDivisionError
+
+    async def outlives_the_failure() -> None:
+        await failed.wait()
+        await asyncio.sleep(0.05)
+
+    writer.PROBLEMS.update({1: outlives_the_failure, 2: fails})
+    await journeys.start(api, "processing", session_id)
+    await drain(api.runtime)
+
+    summary = await journeys.do(api, "processing", session_id)
+
+    assert (summary["texts_reused"], summary["texts_written"]) == (1, 2)
+    assert len(writer.CALLS) == 4, "no third text was begun after the failure"

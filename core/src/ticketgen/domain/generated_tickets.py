@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.database import new_id
 from ticketgen.domain.sessions import WorkSession, bump_content
+from ticketgen.domain.ticket_dependencies import quoted, way_to
 from ticketgen.domain.tickets import Ticket, TicketDependency
 
 __all__ = [
@@ -38,8 +39,6 @@ EDIT_OUTDATED = (
 
 COMPONENT_GONE = "The sheets have no such component any more; only the edits have kept this ticket."
 """Note on a ticket that would be deleted, were it not for the words of a person."""
-
-_LONGEST_NAMED = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,18 +216,21 @@ async def _link(
         if (ticket, needed) not in stored
     )
     in_force = {pair for pair in wanted if pair not in taken_away}
-    titles = {ticket.id: ticket for ticket in tickets}
-    for pair in sorted(by_hand):
-        if pair not in in_force and _runs_in_circle(in_force, pair):
-            await db.delete(stored[pair])
-            name = titles[pair[1]].title
+    needs: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for ticket_id, needed_id in in_force:
+        needs[ticket_id].append(needed_id)
+    by_id = {ticket.id: ticket for ticket in tickets}
+    for ticket_id, needed_id in sorted(set(by_hand) - in_force):
+        if way_to(needs, needed_id, ticket_id):
+            await db.delete(stored[ticket_id, needed_id])
             _note(
-                titles[pair[0]],
-                f"The dependency on “{name[:_LONGEST_NAMED]}”, made by hand, was dropped: by the "
+                by_id[ticket_id],
+                f"The dependency on {quoted(by_id[needed_id])}, made by hand, was dropped: by the "
                 "sheets that ticket needs this one first.",
             )
         else:
-            in_force.add(pair)
+            in_force.add((ticket_id, needed_id))
+            needs[ticket_id].append(needed_id)
     return in_force
 
 
@@ -243,22 +245,6 @@ def _pairs(
                 raise ValueError(message)
             pairs[by_key[item.key], by_key[needed]] = None
     return pairs
-
-
-def _runs_in_circle(pairs: Iterable[tuple[UUID, UUID]], added: tuple[UUID, UUID]) -> bool:
-    """Whether what the added pair needs already needs, in the end, the one that would need it."""
-    needs: defaultdict[UUID, list[UUID]] = defaultdict(list)
-    for ticket, needed in pairs:
-        needs[ticket].append(needed)
-    waiting, seen = [added[1]], {added[1]}
-    while waiting:
-        ticket = waiting.pop()
-        if ticket == added[0]:
-            return True
-        fresh = [needed for needed in needs[ticket] if needed not in seen]
-        seen.update(fresh)
-        waiting.extend(fresh)
-    return False
 
 
 def _number(tickets: Sequence[Ticket], pairs: Iterable[tuple[UUID, UUID]]) -> None:

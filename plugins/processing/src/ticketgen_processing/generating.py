@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
@@ -24,7 +25,7 @@ from ticketgen_processing.schemas import GeneratePayload, GenerateRequest, Gener
 from ticketgen_processing.texts import limit_of
 from ticketgen_processing.writing_all import WrittenTexts, briefs_of, find_writer, write_all
 
-__all__ = ["as_generated", "execute_generation", "prepare_generation"]
+__all__ = ["as_generated", "execute_ticket_generation", "prepare_generation"]
 
 _READ, _WRITTEN = 10.0, 95.0
 """Percentages at which the sheets are checked, and all tickets written."""
@@ -63,7 +64,7 @@ async def prepare_generation(start: StartContext, request: GenerateRequest) -> G
     )
 
 
-async def execute_generation(ctx: TaskContext, payload: GeneratePayload) -> GenerateSummary:
+async def execute_ticket_generation(ctx: TaskContext, payload: GeneratePayload) -> GenerateSummary:
     """Check the sheets, write every ticket, and store all of them in one transaction.
 
     Texts that cost something are kept as they come: another attempt, or another generation, asks
@@ -87,14 +88,21 @@ async def execute_generation(ctx: TaskContext, payload: GeneratePayload) -> Gene
     _require_sound(examined)
     written = await _written(ctx, payload, examined.components)
     await ctx.progress(_WRITTEN, "Storing the tickets")
-    tickets = [
-        as_generated(component, written.texts[component.key], writer=payload.writer)
-        for component in examined.components
-    ]
+    # In a thread: ten thousand tickets take seconds, in which the worker's other runs go on.
+    tickets = await asyncio.to_thread(_rendered, examined.components, written, payload.writer)
     async with ctx.transaction() as db:
         session = await sessions.lock_session(db, ctx.session_id)
         put = await put_generated(db, session, tickets, keep_edits=payload.edits == "keep")
     return _summary(tickets, examined, written, put)
+
+
+def _rendered(
+    components: Sequence[Component], written: WrittenTexts, writer: str
+) -> list[GeneratedTicket]:
+    return [
+        as_generated(component, written.texts[component.key], writer=writer)
+        for component in components
+    ]
 
 
 def as_generated(component: Component, text: WrittenText, *, writer: str) -> GeneratedTicket:

@@ -13,7 +13,7 @@ from ticketgen import (
 )
 from ticketgen.domain.sessions import Stage
 from ticketgen_processing.checking import execute_check, prepare_check
-from ticketgen_processing.generating import execute_generation, prepare_generation
+from ticketgen_processing.generating import execute_ticket_generation, prepare_generation
 from ticketgen_processing.regenerating import execute_regeneration, prepare_regeneration
 from ticketgen_processing.schemas import (
     CheckPayload,
@@ -45,7 +45,7 @@ async def check_sheets(ctx: TaskContext, payload: CheckPayload) -> CheckSummary:
 
 async def generate_tickets(ctx: TaskContext, payload: GeneratePayload) -> GenerateSummary:
     """Generate the session's tickets."""
-    return await execute_generation(ctx, payload)
+    return await execute_ticket_generation(ctx, payload)
 
 
 async def regenerate_ticket(ctx: TaskContext, payload: RegeneratePayload) -> RegenerateSummary:

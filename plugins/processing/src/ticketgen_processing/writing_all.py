@@ -82,7 +82,8 @@ async def write_all(
 ) -> WrittenTexts:
     """A text for each brief; progress goes through the percentages given, by entity group.
 
-    A failure ends all of them; what was paid for until then is kept.
+    After a failure no other text is begun; those that are being written are waited for and kept,
+    since they are paid for either way.
 
     Raises:
         BudgetSpentError: the session's writers may spend no more.
@@ -132,26 +133,31 @@ class _Work:
     totals: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     result: WrittenTexts = field(default_factory=WrittenTexts)
+    failure: Exception | None = None
 
     async def write(self, briefs: Sequence[Brief]) -> None:
         self.totals = Counter(brief.component.entity_group for brief in briefs)
         waiting = iter(briefs)
         hands = max(1, min(self.opened.concurrency, len(briefs)))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(hands):
-                    group.create_task(self._work_through(waiting))
-        except BaseExceptionGroup as failures:
-            # Of several that failed at once the first says why; the others were stopped by it.
-            raise failures.exceptions[0] from None
+        async with asyncio.TaskGroup() as group:
+            for _ in range(hands):
+                group.create_task(self._work_through(waiting))
+        if self.failure is not None:
+            raise self.failure
 
     async def _work_through(self, waiting: Iterator[Brief]) -> None:
-        for brief in waiting:
-            component = brief.component
-            self.result.texts[component.key] = await self._text(brief)
-            self.done[component.entity_group] += 1
-            await self._tell(component.entity_group)
-            await self.ctx.checkpoint()
+        try:
+            for brief in waiting:
+                component = brief.component
+                self.result.texts[component.key] = await self._text(brief)
+                self.done[component.entity_group] += 1
+                await self._tell(component.entity_group)
+                await self.ctx.checkpoint()
+                if self.failure is not None:
+                    return
+        except Exception as error:
+            # Of several the first says why.
+            self.failure = self.failure or error
 
     async def _tell(self, group: str) -> None:
         begin, end = self.between

@@ -68,6 +68,10 @@ def upgrade() -> None:
             ondelete="SET NULL",
         ),
     )
+    _texts_and_usage()
+
+
+def _texts_and_usage() -> None:
     op.create_table(
         "processing_texts",
         sa.Column("session_id", sa.Uuid(), nullable=False),
