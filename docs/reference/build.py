@@ -31,11 +31,13 @@ from fastapi.routing import APIWebSocketRoute
 from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
+from sheets import sheets_page
 
 from ticketgen.api.app import create_app
 from ticketgen.api.routes.tasks import task_router
 from ticketgen.errors import TicketgenError
 from ticketgen.plugin import Caller, Hooks, Plugin, RetryPolicy, StageMoves, Subject, Task
+from ticketgen.provides import CsvType
 from ticketgen.registry import Registry, load_registry
 from ticketgen.runtime import build_runtime
 from ticketgen.settings import Settings
@@ -69,6 +71,7 @@ def pages() -> dict[str, str]:
         "domain.md": _described(domain_page()),
         "routes.md": _described(routes_page()),
         "testing.md": _described(testing_page()),
+        "sheets.md": _described(sheets_page(registry.provided(CsvType))),
     }
 
 

@@ -59,7 +59,7 @@ def test_the_demo_makes_files_that_open_and_leaves_nothing_behind(tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--spec", "empty"], "empty has no .csv files."),
+        (["--spec", "empty"], "empty has no .csv or .xlsx files."),
         (["--spec", "nowhere"], "nowhere is no folder."),
         (["--spec", "dangling"], "Lost.csv cannot be read"),
         (["--out", "foreign"], "foreign holds files that are not an export."),

@@ -165,12 +165,21 @@ class Settings(BaseSettings):
         default=timedelta(seconds=60), description="How long a stream pass opens its channel."
     )
 
-    upload_max_files: int = Field(default=25, ge=1, description="CSV files in one session.")
+    upload_max_files: int = Field(
+        default=25, ge=1, description="Sheets in one session; each sheet of a workbook is one."
+    )
     upload_max_file_bytes: int = Field(
-        default=2 * 1024 * 1024, ge=1, description="Bytes of one CSV file."
+        default=2 * 1024 * 1024,
+        ge=1,
+        description="Bytes of one CSV file, or of one sheet of a workbook as CSV.",
     )
     upload_max_session_bytes: int = Field(
-        default=50 * 1024 * 1024, ge=1, description="Bytes of all CSV files of a session."
+        default=50 * 1024 * 1024,
+        ge=1,
+        description="Bytes of all sheets of a session, and of an uploaded workbook.",
+    )
+    upload_max_session_rows: int = Field(
+        default=100_000, ge=1, description="Rows of all sheets of a session."
     )
 
     database_pool_size: int = Field(

@@ -26,6 +26,10 @@ HOST_NOUNS = (
     "ticketgen.domain.schedules",
     "ticketgen.domain.session_contents",
     "ticketgen.domain.stages",
+    "ticketgen.domain.ticket_assignment",
+    "ticketgen.domain.ticket_dependencies",
+    "ticketgen.domain.ticket_lists",
+    "ticketgen.domain.ticket_order",
     "ticketgen.domain.transitions",
     "ticketgen.domain.workers",
 )

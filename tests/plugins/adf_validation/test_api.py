@@ -49,7 +49,7 @@ async def test_the_report_has_a_verdict_for_every_ticket(api: Api) -> None:
 async def test_a_description_that_jira_refuses_fails_its_ticket_alone(api: Api) -> None:
     session_id = await journeys.generated(api)
     long, *_ = await journeys.tickets(api, session_id)
-    await journeys.edit(api, session_id, long, description="word " * 7_000)
+    await journeys.edit(api, session_id, long, description="😀" * 20_000)
 
     summary = await journeys.do(api, "adf_validation", session_id)
 

@@ -46,7 +46,7 @@ async def test_an_export_after_an_edit_is_refused_until_the_next_validation(api:
 async def test_an_export_after_a_failed_validation_is_refused(api: Api) -> None:
     session_id = await journeys.generated(api)
     first, *_ = await journeys.tickets(api, session_id)
-    await journeys.edit(api, session_id, first, description="x" * 40_000)
+    await journeys.edit(api, session_id, first, description="😀" * 20_000)
     await journeys.do(api, "adf_validation", session_id)
 
     answer = await journeys.start(api, "export", session_id)

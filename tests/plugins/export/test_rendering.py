@@ -113,6 +113,7 @@ def test_the_json_lines_hold_every_field_and_name_dependencies_by_reference() ->
         "assignee": "a@b.example",
         "sprint": "12",
         "sources": [],
+        "attachments": [],
     }
 
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.plugins import journeys
-from tests.plugins.processing.markdown_tables import tables
+from tests.plugins.processing.markdown_tables import shown_rows
 from tests.plugins.processing.sheets import specification
 from tests.plugins.processing.test_real_specification import independent_rows
 from ticketgen.domain.tickets import Ticket
@@ -47,11 +47,8 @@ async def test_every_cell_of_every_stored_and_served_ticket_is_that_of_its_row(
 
 def _cells(description: str) -> list[str]:
     """The filled values of all tables, without the headers."""
-    found = []
-    for heading, lines in tables(description).items():
-        values = [line[1:] if heading == "Configuration" else line for line in lines[1:]]
-        found += [text for line in values for text in line if text.strip()]
-    return sorted(found)
+    rows = [row for rows in shown_rows(description).values() for row in rows]
+    return sorted(text for row in rows for text in row.values() if text.strip())
 
 
 async def test_the_own_route_starts_the_same_task_as_the_one_of_the_core(api: Api) -> None:

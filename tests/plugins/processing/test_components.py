@@ -291,9 +291,11 @@ def test_a_circle_loses_one_dependency_with_a_note_and_a_warning() -> None:
     assert needs(built, "bundles:content-type:b") == ["bundles:content-type:c"]
     assert needs(built, "bundles:content-type:c") == []
     assert [one.name for one in built.components] == ["C", "B", "A"]
-    assert "“Content type: A (a)” (fields.csv, row 4)" in built.components[0].notes[0]
-    assert [(one.rule, one.severity, one.row) for one in built.findings] == [
-        ("processing.cycle", Severity.WARNING, 4)
+    assert (
+        "“Content type: A (a)” is referred to (fields.csv, row 4)" in built.components[0].notes[0]
+    )
+    assert [(one.rule, one.severity, one.row, one.column, one.value) for one in built.findings] == [
+        ("processing.cycle", Severity.WARNING, 4, "Ref. bundle", "A (Content type)")
     ]
 
 

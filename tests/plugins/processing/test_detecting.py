@@ -8,7 +8,7 @@ import pytest
 
 from tests.plugins.processing.sheets import specification
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.detecting import detect
+from ticketgen_processing.detecting import LEAST_SURE, detect
 from ticketgen_processing.reading import read_table
 
 EXPECTED = {
@@ -90,3 +90,42 @@ def test_a_hostile_file_name_costs_no_time() -> None:
     assert found("-_" * 5000 + "1" * 5000 + "x.csv", "Month,Costs") is None
 
     assert time.process_time() - started < 5.0
+
+
+@pytest.mark.parametrize(
+    ("file_name", "header", "sure"),
+    [
+        ("Bundles.csv", "Name,Machine name,Type", True),
+        ("export.csv", "ID,Workflow,Label,Machine name,X,Dev,QA,From state,To state,Notes", True),
+        ("Bundles.csv", "foo,bar", False),
+        ("Fields.csv", "ID,Workflow,Label,Machine name,X,Dev,QA,From state,To state,Notes", False),
+        ("export.csv", "Workflow,Label,Machine name,From,To,Notes,X", False),
+    ],
+)
+def test_a_type_that_name_and_header_do_not_agree_on_is_not_sure(
+    file_name: str, header: str, sure: bool
+) -> None:
+    detection = detect(file_name, header.split(","), CSV_TYPES)
+
+    assert detection.csv_type is not None
+    assert (detection.confidence >= LEAST_SURE) == sure
+
+
+def test_a_header_of_another_type_is_told_with_the_type_of_the_name() -> None:
+    header = [
+        "ID",
+        "Workflow",
+        "Label",
+        "Machine name",
+        "X",
+        "Dev",
+        "QA",
+        "From state",
+        "To state",
+        "Notes",
+    ]
+
+    detection = detect("Fields.csv", header, CSV_TYPES)
+
+    assert detection.otherwise is not None
+    assert detection.otherwise.name == "fields"

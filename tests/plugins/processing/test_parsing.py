@@ -95,13 +95,37 @@ def test_other_text_with_a_hash_is_no_error_value(text: str) -> None:
     assert not is_spreadsheet_error(text)
 
 
-@pytest.mark.parametrize("name", ["42x42", "contact/hours", "-", "Editorial Access", "a-b"])
-def test_a_machine_name_drupal_would_refuse_is_a_warning(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "rule", "meant"),
+    [
+        ("42x42", "machine_name", ()),
+        ("contact/hours", "machine_name", ("contact_hours",)),
+        ("-", "no_machine_name", ()),
+        ("Editorial Access", "machine_name", ("editorial_access",)),
+        ("a-b", "machine_name", ("a_b",)),
+        ("漢字", "machine_name", ()),
+    ],
+)
+def test_a_machine_name_drupal_would_refuse_is_a_warning(
+    name: str, rule: str, meant: tuple[str, ...]
+) -> None:
     parsed = sheet(f"Name,Machine name\nEditor,{name}\n", "user_roles")
 
-    assert [(one.severity, one.rule, one.value) for one in parsed.findings] == [
-        (Severity.WARNING, "processing.machine_name", name)
+    assert [(one.severity, one.rule, one.value, one.suggestions) for one in parsed.findings] == [
+        (Severity.WARNING, f"processing.{rule}", name, meant)
     ]
+
+
+def test_a_failed_lookup_beside_a_name_is_a_warning_and_without_one_an_error() -> None:
+    parsed = sheet(
+        "View,Title,Display plugin,View ID\nStories,A,Block,#N/A\n,B,Block,#N/A\n", "view_displays"
+    )
+
+    assert [(one.severity, one.rule, one.row, one.column) for one in parsed.findings] == [
+        (Severity.WARNING, "processing.failed_lookup", 2, "View ID"),
+        (Severity.ERROR, "processing.spreadsheet_error", 3, "View ID"),
+    ]
+    assert "Correct “View”" in parsed.findings[0].remedy
 
 
 def test_control_characters_and_bad_quoting_are_reported() -> None:

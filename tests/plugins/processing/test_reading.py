@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import tracemalloc
 
 import pytest
 
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.reading import Table, UnreadableFileError, decode, read_table
+from ticketgen_processing.reading import Table, UnreadableFileError, read_table
 
 ROLES = "Name,Machine name,Notes\nÉditeur,editor,“quoted” – 5 €\n"
 
@@ -146,4 +147,92 @@ def test_rows_padded_far_to_the_right_are_read_and_absurd_tables_refused() -> No
 
 
 def test_bytes_of_no_known_encoding_still_become_text() -> None:
-    assert decode(b"caf\x81\xe9") != ""
+    assert read(b"Name\ncaf\x81\xe9").records[0].cells[0] != ""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name", "guessed"),
+    [
+        ("utf-8", "utf-8", False),
+        ("utf-8-sig", "utf-8", False),
+        ("utf-16", "utf-16", False),
+        ("utf-16-be", "utf-16-be", False),
+        ("utf-32-le", "utf-32-le", False),
+        ("cp1252", "windows-1252", True),
+    ],
+)
+def test_the_encoding_is_told_and_whether_it_is_a_guess(
+    encoding: str, name: str, guessed: bool
+) -> None:
+    table = read(ROLES.encode(encoding))
+
+    assert (table.encoding.name, table.encoding.guessed) == (name, guessed)
+    assert table.encoding.word == ("Éditeur" if guessed else "")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1250", "zażółć gęślą jaźń Łódź"),
+        ("cp1251", "редактор и другие роли сайта"),
+        ("cp1253", "συντάκτης και άλλοι ρόλοι"),
+        ("shift_jis", "編集者とそのほかの役割です"),
+        ("gb18030", "编辑和其他角色的说明"),
+        ("mac_roman", "Généralités très fermées"),
+        ("cp1252", "it’s the editor’s – 5 €"),
+    ],
+)
+def test_code_pages_of_other_countries_are_told_apart(encoding: str, text: str) -> None:
+    table = read(f"Name,Machine name,Notes\nEditor,editor,{text}\n".encode(encoding))
+
+    assert table.records[0].cells[2] == text
+
+
+def test_what_only_the_last_bytes_of_a_large_file_show_is_seen() -> None:
+    data = b"Name,Notes\n" + b"Editor,x\n" * 30_000 + "Éditeur,été à l’école\n".encode("cp1252")
+
+    table = read(data)
+
+    assert table.records[-1].cells == ("Éditeur", "été à l’école")
+
+
+def test_the_line_of_excel_says_the_delimiter_and_is_not_counted() -> None:
+    table = read("sep=|\nName|Notes\nEditor|a,b;c\n")
+
+    assert table.delimiter == "|"
+    assert (table.header.number, table.records[0].cells) == (1, ("Editor", "a,b;c"))
+
+
+def test_a_title_above_the_header_is_no_header() -> None:
+    table = read("Tidemark roles,,\nas of March,v2,\n\nName,Machine name,Notes\nEditor,editor,\n")
+
+    assert [record.number for record in table.above] == [1, 2]
+    assert table.header.number == 4
+    assert [record.cells for record in table.records] == [("Editor", "editor")]
+
+
+@pytest.mark.parametrize("rows", ["Name,Notes\nName,Machine name\n", "a,b\nc,d\n", "Name\nx\n"])
+def test_a_first_row_that_could_be_the_header_is_it(rows: str) -> None:
+    table = read(rows)
+
+    assert table.header.number == 1
+    assert table.above == ()
+
+
+def test_a_hundred_thousand_rows_are_read_and_one_more_is_refused() -> None:
+    rows = b"Name,Notes\n" + b"a,b\n" * 99_999
+
+    assert len(read(rows).records) == 99_999
+    with pytest.raises(UnreadableFileError, match="100,000 rows"):
+        read(rows + b"a,b\n" * 2)
+
+
+def test_memory_grows_with_what_the_file_holds_and_not_with_what_repeats() -> None:
+    data = b"Name,Machine name,Notes\n" + b"Editor,editor,the same words in each\n" * 20_000
+
+    tracemalloc.start()
+    read(data)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < 6 * len(data)

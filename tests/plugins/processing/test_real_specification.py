@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from tests.plugins.processing.markdown_tables import tables
+from tests.plugins.processing.markdown_tables import shown_rows
 from tests.plugins.processing.sheets import SITE, sheets, specification
 from ticketgen.findings import Severity
 from ticketgen.provides.component import Component, SheetRow
@@ -46,6 +46,14 @@ def rows_of(component: Component) -> list[SheetRow]:
     return [*own, *(row for table in component.tables for row in table.rows)]
 
 
+def at(row: SheetRow) -> Place:
+    return row.file, row.row
+
+
+def filled(cells: dict[str, str]) -> dict[str, str]:
+    return {header: text for header, text in cells.items() if text.strip()}
+
+
 @both
 def test_every_row_that_says_something_is_on_exactly_one_ticket(name: str) -> None:
     files = specification(name)
@@ -65,21 +73,17 @@ def test_every_table_of_every_ticket_equals_its_rows_cell_by_cell(name: str) -> 
     compared = 0
 
     for one in built.components:
-        seen = tables(render(one, write_from_template(one, SITE)).description)
-        wanted: dict[str, list[list[str]]] = {}
+        seen = shown_rows(render(one, write_from_template(one, SITE)).description)
+        wanted = {
+            f"{table.heading} ({len(table.rows)})": [expected[at(row)] for row in table.rows]
+            for table in one.tables
+        }
         if one.row is not None:
-            filled = expected[one.row.file, one.row.row].items()
-            wanted["Configuration"] = [["Property", "Value"]]
-            wanted["Configuration"] += [[key, text] for key, text in filled if text.strip()]
-        for table in one.tables:
-            cells = [expected[row.file, row.row] for row in table.rows]
-            headers = [key for key in cells[0] if any(row[key].strip() for row in cells)]
-            wanted[f"{table.heading} ({len(cells)})"] = [
-                headers,
-                *([row[key] for key in headers] for row in cells),
-            ]
-        assert seen == wanted, one.key
-        compared += sum(len(line) for rows in seen.values() for line in rows)
+            wanted["Configuration"] = [expected[at(one.row)]]
+        assert {name: [filled(row) for row in rows] for name, rows in seen.items()} == {
+            name: [filled(row) for row in rows] for name, rows in wanted.items()
+        }, one.key
+        compared += sum(len(filled(row)) for rows in seen.values() for row in rows)
 
     assert compared > 500
 
@@ -139,7 +143,7 @@ def test_the_sample_holds_five_kinds_of_bundles_and_only_the_flaws_it_promises()
         "Custom block types",
     }
     assert flaws == [
-        ("processing.spreadsheet_error", "#N/A"),
+        ("processing.failed_lookup", "#N/A"),
         ("processing.reference", "House (Vocabulary)"),
     ]
 
@@ -155,20 +159,47 @@ def test_the_real_set_gives_the_tickets_a_reader_counts_in_its_sheets() -> None:
     assert groups["Paragraph types"] == 49
     assert groups["Views"] == 17  # sixteen defined, and Contact, which only its displays name
     assert rules["processing.error_row"] == 63
-    assert rules["processing.spreadsheet_error"] == 4
-    assert rules["processing.parent"] == 1
+    errors = Counter(one.rule for one in built.findings if one.severity is Severity.ERROR)
+    assert errors == {"processing.reference": 8, "processing.parent": 1}
+    assert rules["processing.failed_lookup"] == 4
+    assert rules["processing.no_machine_name"] == 27
+    assert rules["processing.machine_name"] == 77
+    assert rules["processing.cycle"] == 14
+    assert rules["processing.missing_value"] == 3
+    assert rules["processing.duplicate"] == 1
     assert not rules["processing.missing_column"]
+
+
+def test_the_real_set_is_told_what_it_probably_meant() -> None:
+    built = build_tickets(sheets(specification("real")), CSV_TYPES)
+
+    meant = {
+        one.value: one.suggestions[0]
+        for one in built.findings
+        if one.severity is Severity.ERROR or one.rule == "processing.duplicate"
+    }
+
+    assert meant == {
+        "Program": "Academic Program",
+        "Video": "Remote Video",
+        "Contact": "Contact/Hours",
+        "Story Categories (Vocabulary)": "News Categories (Vocabulary)",
+        "Full non-crop Non-WebP": "Full (Non-Crop)",
+        "Thumbnail Cropped Non-WebP": "Thumbnail cropped",
+        "field_platforms": "Social Media Links (Paragraph type)",
+    }
 
 
 def test_the_real_set_lists_a_view_mode_on_the_media_types_it_is_used_on() -> None:
     built = build_tickets(sheets(specification("real")), CSV_TYPES)
     by_key = {one.key: one for one in built.components}
 
-    listed = {link.key for one in by_key["bundles:media-type:document"].lists for link in one.links}
+    lists = {one.heading: one.links for one in by_key["bundles:media-type:document"].lists}
 
-    assert listed == {
+    assert {link.key for link in lists["View modes"]} == {
         "view_modes:media-type:large-embed",
         "view_modes:media-type:medium-embed",
         "view_modes:media-type:small-embed",
     }
+    assert [link.key for link in lists["Used by"]] == ["bundles:paragraph-type:links_files"]
     assert not by_key["bundles:content-type:page"].lists

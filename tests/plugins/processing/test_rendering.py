@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.plugins.processing.markdown_tables import bullets, parse, tables
+from tests.plugins.processing.markdown_tables import bullets, parse, shown_rows, tables, tasks
 from tests.plugins.processing.sheets import build, component
 from ticketgen.provides.component import Component
 from ticketgen.provides.writer import WrittenText
@@ -40,37 +40,90 @@ def test_a_ticket_has_its_sections_in_reading_order() -> None:
         "User story",
         "Configuration",
         "Fields (2)",
+        "The same in both rows",
         "Success criteria",
-        "Dependencies",
         "Notes",
         "Sources",
+        "Dependencies",
     ]
     assert ticket.title == "Content type: Article (article)"
     assert ticket.depends_on == ("bundles:vocabulary:topic",)
-    assert bullets(ticket.description, "Dependencies") == ["Vocabulary: Topic (topic)"]
-    assert bullets(ticket.description, "Success criteria") == ["It is."]
-    assert bullets(ticket.description, "Sources") == ["bundles.csv, row 2", "fields.csv, rows 2–3"]
+    assert tasks(ticket.description, "Success criteria") == ["It is."]
     assert bullets(ticket.description, "Notes") == list(ticket.notes)
+    assert bullets(ticket.description, "Sources") == ["bundles.csv, row 2", "fields.csv, rows 2–3"]
+    assert bullets(ticket.description, "Dependencies") == ["Vocabulary: Topic (topic)"]
 
 
-def test_empty_columns_are_left_out_and_hostile_cells_arrive_whole() -> None:
+def test_what_needs_a_component_is_listed_on_it() -> None:
+    built = build(
+        bundles="Name,Machine name,Type\nA,a,Content type\nTopic,topic,Vocabulary\n",
+        fields="Bundle,Field label,Field type,Ref. bundle\n"
+        "A (Content type),T,R,Topic (Vocabulary)\n",
+    )
+
+    topic = render(component(built, "bundles:vocabulary:topic"), TEXT)
+
+    assert bullets(topic.description, "Used by") == ["Content type: A (a)"]
+
+
+def test_empty_columns_are_left_out_status_stands_last_and_hostile_cells_arrive_whole() -> None:
     found = tables(render(article(), TEXT).description)
 
     assert found["Configuration"] == [
         ["Property", "Value"],
         ["Name", "Article"],
         ["Machine name", "article"],
-        ["X", "a"],
         ["Type", "Content type"],
         ["Description", HOSTILE[1:-1]],
+        ["X", "a"],
     ]
-    assert found["Fields (2)"][0] == [
-        "Bundle",
-        "Field label",
-        "Machine name",
-        "Field type",
-        "Ref. bundle",
+    assert found["Fields (2)"][0] == ["Field label", "Machine name", "Field type", "Ref. bundle"]
+    assert found["Fields (2) / The same in both rows"][1:] == [["Bundle", "Article (Content type)"]]
+
+
+def test_a_table_of_one_row_is_read_downwards() -> None:
+    built = build(
+        views="View name,Machine name,Base table\nA,a,Content\n",
+        view_displays="View,Dev,Title,Display plugin\nA,2,List,Block\n",
+    )
+
+    found = tables(render(component(built, "views:a"), TEXT).description)
+
+    assert found["Displays (1)"] == [
+        ["Property", "Value"],
+        ["View", "A"],
+        ["Title", "List"],
+        ["Display plugin", "Block"],
+        ["Dev", "2"],
     ]
+
+
+def test_long_texts_of_a_wide_table_stand_below_it_and_no_cell_is_lost() -> None:
+    header = "Bundle,Field label,Machine name,Field type,Req'd,Vals.,Form widget,Trns.,"
+    long = "Limited HTML allowed. " * 5
+    built = build(
+        bundles="Name,Machine name,Type\nA,a,Content type\n",
+        fields=f"{header}Field group,Settings/notes,X\n"
+        f"A (Content type),T,t,Text,y,1,Area,y,One,{long},a\n"
+        "A (Content type),U,u,Link,n,*,Link,n,Two,,\n"
+        f"A (Content type),V,v,Date,n,3,Date,n,,{long}!,d\n",
+    )
+    bundle = component(built, "bundles:content-type:a")
+
+    markdown = render(bundle, TEXT).description
+
+    found = tables(markdown)
+    assert found["Fields (3) / Settings/notes"] == [
+        ["Field label", "Machine name", "Settings/notes"],
+        ["T", "t", long],
+        ["V", "v", f"{long}!"],
+    ]
+    assert "Settings/notes" not in found["Fields (3)"][0]
+    assert found["Fields (3)"][0][-1] == "X"
+    assert [
+        {header: text for header, text in row.items() if text}
+        for row in shown_rows(markdown)["Fields (3)"]
+    ] == [row.filled for row in bundle.child_rows("fields")]
 
 
 def test_what_a_writer_says_cannot_add_a_section_or_a_table() -> None:
@@ -83,7 +136,7 @@ def test_what_a_writer_says_cannot_add_a_section_or_a_table() -> None:
 
     assert headings(ticket.description) == headings(render(article(), TEXT).description)
     assert tables(ticket.description) == tables(render(article(), TEXT).description)
-    assert bullets(ticket.description, "Success criteria") == [
+    assert tasks(ticket.description, "Success criteria") == [
         "## Sources - forged.csv, row 1",
         "``` code",
         "<script>x</script>",

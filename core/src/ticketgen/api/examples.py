@@ -7,6 +7,7 @@ from typing import Any, Final
 __all__ = [
     "ANY_WORKER",
     "ATTEMPT",
+    "CHANGED_UPLOAD",
     "FAILURE",
     "HEALTH",
     "ME",
@@ -25,6 +26,7 @@ __all__ = [
     "TICKET_LIST",
     "TICKET_SUMMARY",
     "UPLOAD",
+    "UPLOAD_CHANGE",
     "UPLOAD_RESULT",
     "WORKER",
 ]
@@ -71,11 +73,22 @@ FAILURE: Final[Example] = {
 UPLOAD: Final[Example] = {
     "id": _UPLOAD_ID,
     "file_name": "Bundles.csv",
+    "workbook": None,
     "csv_type": "bundles",
+    "confidence": 0.98,
+    "detected_by": "file name and header",
+    "encoding": "utf-8",
     "row_count": 24,
     "size": 3182,
     "sha256": "9f2c41d07be6a5830c1d94ee27f3b86a50d18c7e43fa962b0e75d1c8a4936bf2",
     "created_at": "2026-03-02T09:17:30Z",
+}
+
+UPLOAD_CHANGE: Final[Example] = {"csv_type": "bundles"}
+
+CHANGED_UPLOAD: Final[Example] = {
+    "upload": {**UPLOAD, "confidence": 1.0, "detected_by": "chosen"},
+    "findings": [],
 }
 
 UPLOAD_RESULT: Final[Example] = {
@@ -105,18 +118,34 @@ TICKET_SUMMARY: Final[Example] = {
     "sprint": "Sprint 4",
     "revision": 2,
     "edited_at": "2026-03-02T09:22:41Z",
+    "is_edited": True,
+    "oversize": False,
+    "notes_count": 1,
+    "depends_on_count": 1,
 }
 
 TICKET: Final[Example] = {
     **TICKET_SUMMARY,
     "description": "As an editor I want the content type Event, so that visitors find what is on.",
+    "hint": None,
+    "writer": "template",
     "sources": [{"file": "Bundles.csv", "rows": [7]}],
     "notes": ["“event type” is unusual for a machine name; Drupal may refuse it."],
-    "depends_on": [_VOCABULARY_ID],
+    "depends_on": [
+        {
+            "id": _VOCABULARY_ID,
+            "key": "bundles:vocabulary:event-type",
+            "title": "Vocabulary: Event type",
+            "position": 1,
+            "by_person": False,
+        }
+    ],
+    "needed_by": [],
 }
 
 TICKET_LIST: Final[Example] = {
     "groups": {"Vocabularies": 1, "Content types": 1},
+    "total": 2,
     "tickets": [
         {
             **TICKET_SUMMARY,
@@ -125,6 +154,9 @@ TICKET_LIST: Final[Example] = {
             "entity_group": "Vocabularies",
             "position": 1,
             "title": "Vocabulary: Event type",
+            "is_edited": False,
+            "notes_count": 0,
+            "depends_on_count": 0,
         },
         TICKET_SUMMARY,
     ],

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import os
-import shutil
 import signal
 import tempfile
-import zipfile
+from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,27 +20,37 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from ticketgen.cli.account import temporary_token
+from ticketgen.cli.client import ApiProblemError
+from ticketgen.cli.exported import require_free, unpack
 from ticketgen.cli.journey import Journey, journey
 from ticketgen.cli.local import local_system
+from ticketgen.cli.printable import one_line, printable
 from ticketgen.cli.safe import Safe, safe_overrides
+from ticketgen.cli.sheets import read_folder
+from ticketgen.cli.showing import say, say_findings, tell
 from ticketgen.console import fail, out, run
-from ticketgen.errors import ConfigurationError, InvalidInputError, TicketgenError
+from ticketgen.errors import ConfigurationError, TicketgenError
 from ticketgen.registry import Registry, load_registry
 from ticketgen.sample import sample_files
 from ticketgen.settings import load_settings
 
 __all__ = ["demo"]
 
-_STAGES = (("processing", "Generate"), ("adf_validation", "Validate"), ("export", "Export"))
+_CHECK = "processing.check"
+_STAGES = (
+    (_CHECK, "Check"),
+    ("processing", "Generate"),
+    ("adf_validation", "Validate"),
+    ("export", "Export"),
+)
 _SHOWN_FINDINGS = 3
-_MARK = "tickets.jsonl"
-"""A file by which a folder shows that it holds an export of ours, and may be replaced."""
+_REASON = "Accepted by `ticketgen demo`, to show how tickets tell of it."
 
 
 def demo(
     spec: Annotated[
         Path | None,
-        typer.Option(help="Folder with CSV sheets; default: the sample that comes along."),
+        typer.Option(help="Folder with sheets; default: the sample that comes along."),
     ] = None,
     out_dir: Annotated[Path, typer.Option("--out", help="Folder for the exported files.")] = Path(
         "ticketgen-export"
@@ -53,17 +60,18 @@ def demo(
     """Turn a specification into validated, exported tickets, and show how.
 
     Starts Postgres, Valkey, the API and a worker as real processes in a temporary folder, goes
-    through upload, generation, validation and export as any client would, and stops all of it.
+    through upload, check, generation, validation and export as any client would, and stops all of
+    it. Errors in the sheets are accepted as they are, and said.
     """
     try:
-        files = _read_spec(spec) if spec else sample_files()
+        files = read_folder(spec) if spec else sample_files()
         _require_tasks(load_registry(load_settings(**safe_overrides(safe))))
-        _require_free(out_dir)
+        require_free(out_dir)
     except TicketgenError as error:
         fail(error)
     try:
         name = spec.resolve().name if spec else "Tidemark Museum"
-        made = run(_demo(name, files, out_dir, safe))
+        made = run(_told(name, files, out_dir, safe))
     except asyncio.CancelledError:
         raise typer.Exit(128 + signal.SIGTERM) from None
     _report(made, len(files), out_dir)
@@ -73,10 +81,11 @@ def demo(
 class _Made:
     session_id: str
     summaries: dict[str, dict[str, Any]]
-    tickets: dict[str, Any]
+    tickets: list[dict[str, Any]]
     sample: dict[str, Any]
     files: list[str]
-    findings: dict[str, Any]
+    findings: list[dict[str, Any]]
+    accepted: list[dict[str, Any]]
 
 
 def _end_on_sigterm() -> None:
@@ -84,6 +93,14 @@ def _end_on_sigterm() -> None:
     working = asyncio.current_task()
     assert working is not None  # noqa: S101 - called from a coroutine
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
+
+
+async def _told(name: str, files: dict[str, bytes], out_dir: Path, safe: bool) -> _Made:
+    """The demo, whose refusals are told with every finding."""
+    try:
+        return await _demo(name, files, out_dir, safe)
+    except ApiProblemError as problem:
+        tell(problem)
 
 
 async def _demo(name: str, files: dict[str, bytes], out_dir: Path, safe: bool) -> _Made:
@@ -108,6 +125,7 @@ async def _demo(name: str, files: dict[str, bytes], out_dir: Path, safe: bool) -
 async def _travel(client: Journey, name: str, files: dict[str, bytes], out_dir: Path) -> _Made:
     session_id = await client.begin(name, "Made by `ticketgen demo`.")
     summaries: dict[str, dict[str, Any]] = {}
+    accepted: list[dict[str, Any]] = []
     with _progress() as progress:
         upload = progress.add_task("Upload", total=100, stage="")
         bars = {task: progress.add_task(label, total=100, stage="") for task, label in _STAGES}
@@ -115,16 +133,17 @@ async def _travel(client: Journey, name: str, files: dict[str, bytes], out_dir: 
         progress.update(upload, completed=100, stage=f"{len(files)} files")
         for task, _ in _STAGES:
             summaries[task] = await client.follow(session_id, task, progress, bars[task])
-    tickets = await client.call("GET", f"/api/sessions/{session_id}/tickets")
+            if task == _CHECK:
+                accepted = await client.accept_errors(session_id, _REASON)
+    tickets = await client.tickets(session_id)
     return _Made(
         session_id=session_id,
         summaries=summaries,
         tickets=tickets,
-        sample=await client.call(
-            "GET", f"/api/sessions/{session_id}/tickets/{_typical(tickets['tickets'])}"
-        ),
-        files=_unpack(await client.download(session_id), out_dir),
-        findings=await client.call("GET", f"/api/processing/findings/{session_id}"),
+        sample=await client.call("GET", f"/api/sessions/{session_id}/tickets/{_typical(tickets)}"),
+        files=unpack(await client.download(session_id), out_dir),
+        findings=await client.findings(session_id),
+        accepted=accepted,
     )
 
 
@@ -139,35 +158,6 @@ def _progress() -> Progress:
     )
 
 
-def _read_spec(folder: Path) -> dict[str, bytes]:
-    """The CSV files of a folder, by name.
-
-    Raises:
-        InvalidInputError: it is no folder, has no CSV files, or one that cannot be read.
-    """
-    if not folder.is_dir():
-        raise InvalidInputError(
-            f"{folder} is no folder.", recovery_actions=["Name the folder that holds the sheets."]
-        )
-    try:
-        files = {
-            path.name: path.read_bytes()
-            for path in sorted(folder.iterdir())
-            if path.suffix.lower() == ".csv" and not path.is_dir()
-        }
-    except OSError as error:
-        raise InvalidInputError(
-            f"{error.filename} cannot be read: {error.strerror}.",
-            recovery_actions=["Correct the file's permissions, or take it out of the folder."],
-        ) from error
-    if not files:
-        raise InvalidInputError(
-            f"{folder} has no .csv files.",
-            recovery_actions=["Save each sheet of the specification as CSV in that folder."],
-        )
-    return files
-
-
 def _require_tasks(registry: Registry) -> None:
     """Refuse to begin a journey that cannot end.
 
@@ -180,39 +170,6 @@ def _require_tasks(registry: Registry) -> None:
             f"The demo needs the plugin {missing[0]}, which is not in use.",
             recovery_actions=["See `ticketgen plugins`, and install what is missing."],
         )
-
-
-def _require_free(folder: Path) -> None:
-    """Refuse to write among files that are not ours, or where nothing can be written.
-
-    Raises:
-        InvalidInputError: the folder exists and holds something else than an earlier export.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InvalidInputError(
-            f"{folder} is a file.", recovery_actions=["Choose another folder with --out."]
-        )
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
-        raise InvalidInputError(
-            f"{folder} holds files that are not an export.",
-            recovery_actions=["Choose an empty folder with --out."],
-        )
-    # Asked, not tried: a demo that fails later is to leave nothing behind.
-    present = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not os.access(present, os.W_OK | os.X_OK):
-        raise InvalidInputError(
-            f"{present} cannot be written to.",
-            recovery_actions=["Choose another folder with --out."],
-        )
-
-
-def _unpack(archive: bytes, folder: Path) -> list[str]:
-    """Replace the export in the folder by the files of the archive; their names."""
-    shutil.rmtree(folder / "adf", ignore_errors=True)
-    with zipfile.ZipFile(io.BytesIO(archive)) as files:
-        names = files.namelist()
-        files.extractall(folder)  # zipfile itself keeps every member inside the folder
-    return names
 
 
 def _typical(tickets: list[dict[str, Any]]) -> str:
@@ -230,44 +187,47 @@ def _report(made: _Made, file_count: int, folder: Path) -> None:
     out.print()
     out.print(
         Panel(
-            Markdown(made.sample["description"]),
-            title=f"One of the tickets: {escape(made.sample['title'])}",
+            Markdown(printable(made.sample["description"]), hyperlinks=False),
+            title=f"One of the tickets: {escape(one_line(made.sample['title']))}",
             title_align="left",
         )
     )
     table = Table("Group", "Tickets", title="Tickets by group", title_justify="left")
-    for group, count in made.tickets["groups"].items():
-        table.add_row(escape(group), str(count))
+    for group, count in Counter(ticket["entity_group"] for ticket in made.tickets).items():
+        table.add_row(escape(one_line(group)), str(count))
     table.add_section()
     table.add_row("all", str(generated["tickets_generated"]))
     out.print(table)
-    out.print(
+    say(
         f"{file_count} files, {sum(generated['files'].values())} rows on tickets, "
         f"{generated['dependencies']} dependencies, "
         f"{generated['errors']} errors and {generated['warnings']} warnings found in the sheets."
     )
-    _report_findings(made.findings, folder)
-    out.print(
+    _report_findings(made, folder)
+    say(
         f"{validated['tickets_checked']} tickets converted to ADF and checked, "
         f"{validated['tickets_failed']} failed, {validated['warnings']} warnings."
     )
-    out.print(
+    say(
         f"{made.summaries['export']['tickets_exported']} tickets exported in order of work: "
-        f"{len(made.files)} files in {escape(str(folder))}/ "
-        "(adf/, tickets.jsonl, jira-import.csv)."
+        f"{len(made.files)} files in {folder}/ (adf/, tickets.jsonl, jira-import.csv)."
     )
 
 
-def _report_findings(report: dict[str, Any], folder: Path) -> None:
-    """Keep all findings beside the tickets, and show the first errors."""
+def _report_findings(made: _Made, folder: Path) -> None:
+    """Keep all findings beside the tickets, show the first errors, and say what became of them."""
     name = folder / "findings.json"
-    name.write_text(json.dumps(report["findings"], indent=2, ensure_ascii=False) + "\n")
-    errors = [finding for finding in report["findings"] if finding["severity"] == "error"]
-    for finding in errors[:_SHOWN_FINDINGS]:
-        place = ", ".join(
-            f"{part} {finding[part]}" for part in ("row", "column") if finding.get(part)
+    name.write_text(
+        json.dumps(made.findings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    errors = [finding for finding in made.findings if finding["severity"] == "error"]
+    say_findings(errors[:_SHOWN_FINDINGS])
+    say(f"  All of them, with what to do, are in {name}.")
+    for group in made.accepted:
+        say(f"  Accepted as it is: {group['count']} × {group['title']} ({group['id']}).")
+    if made.accepted:
+        say(
+            "  Errors stop a generation; the demo has accepted them, and the tickets concerned "
+            "carry a note. In a session of your own, mend the sheets, or accept a group with "
+            "`ticketgen findings accept`."
         )
-        out.print(
-            f"  {escape(finding['file'] or '')} {escape(place)}: {escape(finding['message'])}"
-        )
-    out.print(f"  All of them, with what to do, are in {escape(str(name))}.")

@@ -1,4 +1,4 @@
-"""The journey of a session as a client makes it: upload, generate, validate, export, download."""
+"""The journey of a session as a client makes it: upload, check, generate, validate, export."""
 
 from __future__ import annotations
 
@@ -7,37 +7,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
-import websockets
 from rich.progress import Progress, TaskID
 
-from ticketgen.errors import TemporaryError, TicketgenError
-from ticketgen.progress import ProgressMessage
+from ticketgen.cli.client import Client, connected
+from ticketgen.cli.connection import Place
+from ticketgen.cli.following import ending_of, start, watch
+from ticketgen.cli.printable import one_line
 
-__all__ = ["Journey", "JourneyError", "journey"]
-
-
-class JourneyError(TicketgenError):
-    """The API refused a step, or a task failed."""
-
-    code = "journey"
+__all__ = ["Journey", "journey"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Journey:
-    """A client that speaks REST and WebSocket, and nothing else, to the API."""
+    """A client that goes the way of a session, step by step."""
 
-    client: httpx2.AsyncClient
-    url: str
-    token: str
+    client: Client
 
     async def call(self, method: str, path: str, **arguments: Any) -> Any:
         """The JSON of a successful answer.
 
         Raises:
-            JourneyError: the API answers with a problem.
+            ApiProblemError: the API answers with a problem.
         """
-        return (await self._answer(method, path, **arguments)).json()
+        return await self.client.call(method, path, **arguments)
 
     async def begin(self, name: str, description: str) -> str:
         """Begin a session and give its id."""
@@ -48,69 +40,67 @@ class Journey:
 
     async def upload(self, session_id: str, files: Mapping[str, bytes]) -> Any:
         """Upload all files at once."""
-        parts = [("files", (name, content, "text/csv")) for name, content in files.items()]
+        parts = [("files", (name, content)) for name, content in files.items()]
         return await self.call("POST", f"/api/sessions/{session_id}/uploads", files=parts)
+
+    async def check_and_accept(self, session_id: str, reason: str) -> None:
+        """Check the sheets, and let all errors stay as they are.
+
+        Raises:
+            ApiProblemError: the check fails.
+        """
+        started = await start(self.client, "processing.check", session_id)
+        ending_of(await watch(self.client, str(started["task_id"]), lambda *_: None))
+        await self.accept_errors(session_id, reason)
+
+    async def accept_errors(self, session_id: str, reason: str) -> list[dict[str, Any]]:
+        """Let all errors of the last check stay as they are; the groups that were accepted."""
+        place = f"/api/processing/findings/{session_id}"
+        report = await self.call("GET", place)
+        groups = [dict(group) for group in report["groups"] if group["open_errors"]]
+        if groups:
+            chosen = {"groups": [group["id"] for group in groups], "reason": reason}
+            await self.call("POST", f"{place}/accept", json=chosen)
+        return groups
+
+    async def findings(self, session_id: str) -> list[Any]:
+        """Everything the last check has found."""
+        return await self.client.pages(f"/api/processing/findings/{session_id}/list")
+
+    async def tickets(self, session_id: str) -> list[Any]:
+        """The tickets in order of work, without their texts."""
+        path = f"/api/sessions/{session_id}/tickets"
+        return await self.client.pages(path, within="tickets")
 
     async def download(self, session_id: str) -> bytes:
         """The exported files as a zip archive."""
-        answer = await self._answer("GET", f"/api/export/download/{session_id}")
-        return bytes(answer.content)
+        return await self.client.content(f"/api/export/download/{session_id}")
 
     async def follow(
         self, session_id: str, task_type: str, progress: Progress, bar: TaskID
     ) -> dict[str, Any]:
         """Start a task, show its progress to the end, and give its result summary.
 
-        Listens before it starts, so that not even the first message is missed.
-
         Raises:
-            JourneyError: the task fails.
+            ApiProblemError: the task fails.
         """
-        socket_url = self.url.replace("http", "ws", 1)
-        address = f"{socket_url}/api/{task_type}/progress/{session_id}"
-        headers = {"Authorization": f"Bearer {self.token}"}
-        async with websockets.connect(address, additional_headers=headers) as stream:
-            ProgressMessage.model_validate_json(await stream.recv())
-            await self.call("POST", f"/api/{task_type}/start/{session_id}")
-            async for raw in stream:
-                message = ProgressMessage.model_validate_json(raw)
-                if message.is_terminal:
-                    return _ending(message, progress, bar)
-                progress.update(
-                    bar,
-                    completed=message.progress_percentage or 0,
-                    stage=message.current_stage or "",
-                )
-        raise TemporaryError(f"The stream of {task_type} ended before its task did.")
 
-    async def _answer(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
-        answer = await self.client.request(method, path, **arguments)
-        if answer.is_success:
-            return answer
-        problem = answer.json()
-        findings = [
-            f"{finding['file']}: {finding['message']} {finding['remedy']}"
-            for finding in problem.get("findings", [])
-        ]
-        raise JourneyError(
-            problem["detail"], recovery_actions=findings or problem["recovery_actions"]
-        )
+        def seen(percentage: float, stage: str, waits: bool) -> None:
+            progress.update(bar, completed=percentage, stage=one_line(stage))
 
-
-def _ending(message: ProgressMessage, progress: Progress, bar: TaskID) -> dict[str, Any]:
-    if message.type != "completed":
-        progress.update(bar, stage="failed")
-        raise JourneyError(
-            message.user_message or f"{message.task_type} ended as {message.type}.",
-            recovery_actions=message.recovery_actions or [],
-        )
-    progress.update(bar, completed=100, stage="done")
-    return message.result_summary or {}
+        started = await start(self.client, task_type, session_id)
+        run = await watch(self.client, str(started["task_id"]), seen)
+        if run["status"] != "completed":
+            progress.update(bar, stage=run["status"])
+        summary: dict[str, Any] = ending_of(run)["result_summary"] or {}
+        progress.update(bar, completed=100, stage="done")
+        return summary
 
 
 @asynccontextmanager
 async def journey(url: str, token: str) -> AsyncIterator[Journey]:
-    """A client for the length of a block."""
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
-        yield Journey(client=client, url=url, token=token)
+    """A client of an API of this machine, for the length of a block."""
+    origin = "this process"
+    place = Place(url=url, token=token, token_from=origin, local=True)
+    async with connected(place) as client:
+        yield Journey(client=client)

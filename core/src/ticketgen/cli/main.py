@@ -13,12 +13,16 @@ from ticketgen.cli import (
     demo,
     doctor,
     effects,
+    findings,
     plugins,
     runs,
     schedules,
+    sessions,
     streams,
+    tickets,
     tokens,
     up,
+    upload,
     users,
     workers,
 )
@@ -59,6 +63,10 @@ app.command("up")(up.up)
 app.command("api")(api.api)
 app.command("doctor")(doctor.doctor)
 app.command("stream-pass")(streams.stream_pass)
+app.add_typer(sessions.app, name="sessions")
+app.add_typer(upload.app, name="upload")
+app.add_typer(findings.app, name="findings")
+app.add_typer(tickets.app, name="tickets")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(runs.app, name="runs")
 app.command("workers")(workers.workers)

@@ -130,4 +130,5 @@ async def _sample_session(client: Journey) -> str:
             return str(session["id"])
     session_id = await client.begin(_SAMPLE_NAME, "The sample that comes with ticketgen.")
     await client.upload(session_id, sample_files())
+    await client.check_and_accept(session_id, "The sample shows how a ticket tells of an error.")
     return session_id

@@ -5,7 +5,8 @@ function here commits: the edge that opened the transaction does.
 
 Plugins use the nouns. The machinery of runs, and what the routes of sessions are made of, is the
 host's own and may change without notice: `backlog`, `recovery`, `redelivery`, `rollback`,
-`run_access`, `run_attempts`, `schedules`, `session_contents`, `stages`, `transitions`, `workers`.
+`run_access`, `run_attempts`, `schedules`, `session_contents`, `stages`, `ticket_assignment`,
+`ticket_dependencies`, `ticket_lists`, `ticket_order`, `transitions`, `workers`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ticketgen.domain import (
     artifacts,
     audit,
     backlog,
+    descriptions,
     effects,
     failures,
     recovery,
@@ -27,6 +29,10 @@ from ticketgen.domain import (
     sessions,
     stages,
     task_runs,
+    ticket_assignment,
+    ticket_dependencies,
+    ticket_lists,
+    ticket_order,
     tickets,
     tokens,
     transitions,
@@ -40,6 +46,7 @@ __all__ = [
     "artifacts",
     "audit",
     "backlog",
+    "descriptions",
     "effects",
     "failures",
     "recovery",
@@ -53,6 +60,10 @@ __all__ = [
     "sessions",
     "stages",
     "task_runs",
+    "ticket_assignment",
+    "ticket_dependencies",
+    "ticket_lists",
+    "ticket_order",
     "tickets",
     "tokens",
     "transitions",

@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Select, String, delete, func, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Select,
+    String,
+    case,
+    delete,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ticketgen.database import Base, new_id
+from ticketgen.domain.users import User
 
-__all__ = ["AuditEntry", "count_old_entries", "delete_old_entries", "record"]
+__all__ = [
+    "WAS",
+    "AuditEntry",
+    "AuditLine",
+    "count_entries",
+    "count_old_entries",
+    "delete_old_entries",
+    "list_entries",
+    "record",
+]
+
+WAS = "was"
+"""Part of the details in which a change of many things names them: groups with the `keys` of the
+things and what they had before. Such a change is in the history of every one of them."""
 
 
 class AuditEntry(Base):
@@ -31,6 +59,21 @@ class AuditEntry(Base):
     """Not a foreign key: the entry stays when the session is deleted."""
     subject: Mapped[str | None] = mapped_column(String(300))
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditLine:
+    """An entry as a person reads it."""
+
+    id: UUID
+    at: datetime
+    actor_id: UUID | None
+    actor: str | None
+    """The name; None for the system, and for somebody who is gone."""
+    action: str
+    subject: str | None
+    details: Mapping[str, Any]
+    """Without the names of many things; of one that was asked for, with what it had `before`."""
 
 
 def record(
@@ -52,6 +95,58 @@ def record(
             details=dict(details or {}),
         )
     )
+
+
+async def list_entries(
+    db: AsyncSession, session_id: UUID, *, subject: str | None = None, limit: int, offset: int = 0
+) -> list[AuditLine]:
+    """What was done in a session, or to one thing in it, the latest first."""
+    rows = await db.execute(
+        select(
+            AuditEntry.id,
+            AuditEntry.at,
+            AuditEntry.actor_id,
+            User.name.label("actor"),
+            AuditEntry.action,
+            AuditEntry.subject,
+            _told(subject).label("details"),
+        )
+        .outerjoin(User, User.id == AuditEntry.actor_id)
+        .where(*_about(session_id, subject))
+        .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    return [AuditLine(**row) for row in rows.mappings()]
+
+
+async def count_entries(db: AsyncSession, session_id: UUID, *, subject: str | None = None) -> int:
+    """How many entries `list_entries` would give without a limit."""
+    query = select(func.count()).select_from(AuditEntry).where(*_about(session_id, subject))
+    return int(await db.scalar(query) or 0)
+
+
+def _about(session_id: UUID, subject: str | None) -> list[ColumnElement[bool]]:
+    asked: list[ColumnElement[bool]] = [AuditEntry.session_id == session_id]
+    if subject is not None:
+        of_many = AuditEntry.details.contains({WAS: [{"keys": [subject]}]})
+        asked.append(or_(AuditEntry.subject == subject, of_many))
+    return asked
+
+
+def _told(subject: str | None) -> ColumnElement[Any]:
+    """The details without the list of many things, which may be as long as a session is."""
+    short = AuditEntry.details.op("-", return_type=JSONB())(literal(WAS, String))
+    if subject is None:
+        return short
+    had = func.jsonb_path_query_first(
+        AuditEntry.details,
+        literal_column(f"'$.{WAS}[*] ? (@.keys[*] == $key)'::jsonpath"),
+        func.jsonb_build_object("key", subject),
+        type_=JSONB(),
+    ).op("-", return_type=JSONB())(literal("keys", String))
+    with_before = short.op("||", return_type=JSONB())(func.jsonb_build_object("before", had))
+    return case((had.is_not(None), with_before), else_=short)
 
 
 def _old(*, retention: timedelta, limit: int) -> Select[UUID]:

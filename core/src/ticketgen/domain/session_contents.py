@@ -16,6 +16,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.domain.artifacts import Artifact
+from ticketgen.domain.descriptions import OVERSIZE
 from ticketgen.domain.effects import Effect, EffectState
 from ticketgen.domain.failures import Failure
 from ticketgen.domain.sessions import WorkSession
@@ -25,7 +26,6 @@ from ticketgen.domain.uploads import Upload
 from ticketgen.domain.validations import Validation
 
 __all__ = [
-    "OVERSIZE",
     "DoneElsewhere",
     "ReviewCounts",
     "SessionCounts",
@@ -38,9 +38,6 @@ __all__ = [
     "review_counts",
     "rows_of_plugin",
 ]
-
-OVERSIZE = 30_000
-"""A longer description becomes an attachment, with a short one in its place."""
 
 
 @dataclass(frozen=True, kw_only=True)

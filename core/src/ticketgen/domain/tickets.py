@@ -8,18 +8,23 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     ForeignKey,
     Integer,
     String,
     Text,
     UniqueConstraint,
+    Uuid,
+    any_,
     delete,
     func,
     insert,
+    literal,
     select,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from ticketgen.database import Base, new_id
 from ticketgen.errors import NotFoundError
@@ -27,6 +32,7 @@ from ticketgen.errors import NotFoundError
 __all__ = [
     "Ticket",
     "TicketDependency",
+    "among",
     "count_by_group",
     "count_edited",
     "delete_tickets",
@@ -91,6 +97,11 @@ class TicketDependency(Base):
     """Whether a person added it; else it follows from a reference in the sheets."""
     removed: Mapped[bool] = mapped_column(default=False)
     """Whether a person took it away: it is kept, so that no generation brings it back."""
+
+
+def among(column: ColumnElement[UUID] | InstrumentedAttribute[UUID], ids: Iterable[UUID]) -> Any:
+    """Whether a column's id is one of these, however many: a plain IN ends at 32,767."""
+    return column == any_(literal(list(ids), ARRAY(Uuid)))
 
 
 async def get_ticket(
@@ -158,12 +169,15 @@ async def link_tickets(db: AsyncSession, pairs: Iterable[tuple[UUID, UUID]]) -> 
 
 
 async def dependencies_of(db: AsyncSession, tickets: Sequence[Ticket]) -> dict[UUID, list[UUID]]:
-    """Ticket id → ids of what it depends on, in order of work; every given ticket has an entry."""
+    """Ticket id → ids of what it depends on, in order of work; every given ticket has an entry.
+
+    What a person took away is not among them.
+    """
     found: dict[UUID, list[UUID]] = {ticket.id: [] for ticket in tickets}
     rows = await db.execute(
         select(TicketDependency.ticket_id, TicketDependency.depends_on_id)
         .join(Ticket, Ticket.id == TicketDependency.depends_on_id)
-        .where(TicketDependency.ticket_id.in_(found))
+        .where(among(TicketDependency.ticket_id, found), TicketDependency.removed.is_(False))
         .order_by(Ticket.position)
     )
     for ticket_id, needed in rows:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint, delete, func, select
+from sqlalchemy import (
+    ForeignKey,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    delete,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,14 +25,28 @@ from ticketgen.database import Base, new_id
 from ticketgen.errors import NotFoundError
 
 __all__ = [
+    "Stored",
     "Upload",
+    "delete_replaced",
     "delete_uploads",
     "get_upload",
     "list_uploads",
     "put_upload",
+    "read_content",
     "read_uploads",
     "usage",
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What one stored sheet takes of a session's room."""
+
+    file: str
+    """The uploaded file it came with: itself, or its workbook."""
+    size: int
+    """Bytes."""
+    rows: int
 
 
 class Upload(Base):
@@ -121,12 +146,42 @@ async def read_uploads(db: AsyncSession, session_id: UUID) -> dict[str, tuple[st
     return {name: (csv_type, content) for name, csv_type, content in rows}
 
 
-async def usage(db: AsyncSession, session_id: UUID) -> dict[str, int]:
-    """File name → bytes, for every file of the session."""
+async def read_content(db: AsyncSession, upload: Upload) -> bytes:
+    """The bytes of a file, which are not read with the rest of it."""
+    await db.refresh(upload, ["content"])
+    return upload.content
+
+
+async def usage(db: AsyncSession, session_id: UUID) -> dict[str, Stored]:
+    """Name of the sheet → the room it takes, for every sheet of the session."""
     rows = await db.execute(
-        select(Upload.file_name, Upload.size).where(Upload.session_id == session_id)
+        select(Upload.file_name, Upload.workbook, Upload.size, Upload.row_count).where(
+            Upload.session_id == session_id
+        )
     )
-    return dict(rows.all())
+    return {
+        name: Stored(file=workbook or name, size=size, rows=row_count)
+        for name, workbook, size, row_count in rows
+    }
+
+
+async def delete_replaced(
+    db: AsyncSession, *, session_id: UUID, files: Collection[str], keep: Collection[str]
+) -> list[str]:
+    """Remove what came with earlier uploads of the same files, but for the sheets to keep.
+
+    Answers with the names of the sheets that are gone.
+    """
+    gone = await db.scalars(
+        delete(Upload)
+        .where(
+            Upload.session_id == session_id,
+            or_(Upload.file_name.in_(files), Upload.workbook.in_(files)),
+            Upload.file_name.not_in(keep),
+        )
+        .returning(Upload.file_name)
+    )
+    return sorted(gone)
 
 
 async def delete_uploads(db: AsyncSession, session_id: UUID) -> None:

@@ -19,6 +19,8 @@ class SheetRow:
     """Header to text, in file order; a missing cell is an empty text."""
     columns: Mapping[str, str]
     """Name of a column in its CSV type to the header this file uses for it."""
+    status: frozenset[str] = frozenset()
+    """Headers of the author's own status and estimates, which say nothing of the component."""
 
     def text(self, column: str) -> str:
         """The cell of a column of the CSV type without outer spaces; empty if there is none."""

@@ -49,3 +49,6 @@ class UploadInspector:
 
     name: str
     inspect: Callable[[str, bytes, Mapping[str, str], Contributions], Inspection]
+    workbook_endings: tuple[str, ...] = ()
+    """Of names of files that hold several sheets, in lower case: `.xlsx`. Such a file may be as
+    large as all files of a session together; each of its sheets keeps the limit of a file."""

@@ -21,6 +21,7 @@ from ticketgen import (
     TaskContext,
 )
 from ticketgen.domain import sessions, tickets, validations
+from ticketgen.domain.descriptions import short_form_of
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
@@ -117,7 +118,9 @@ async def _checked(ctx: TaskContext, batch: Sequence[Ticket]) -> list[_Result]:
 
 
 def _converted(ticket: Ticket, checks: Sequence[OwnedCheck]) -> _Result:
-    document = markdown_to_adf(ticket.description)
+    """The document that is sent: of the short form, where the description is too long."""
+    short = short_form_of(ticket.description, key=ticket.key)
+    document = markdown_to_adf(ticket.description if short is None else short.text)
     return _Result(ticket_id=ticket.id, document=document, findings=judge(document, checks))
 
 

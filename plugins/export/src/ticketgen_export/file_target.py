@@ -12,14 +12,15 @@ from ticketgen.provides import (
     Sending,
     SentTicket,
 )
-from ticketgen_export.rendering import adf_file, overview_files
+from ticketgen_export.rendering import adf_file, attached_files, overview_files
 
 __all__ = ["FILE_TARGET"]
 
 
 async def _send(ticket: ExportTicket, _sending: Sending) -> SentTicket:
     file = adf_file(ticket)
-    return SentTicket(ticket_id=ticket.id, reference=file.name, files=(file,))
+    files = (file, *attached_files(ticket))
+    return SentTicket(ticket_id=ticket.id, reference=file.name, files=files)
 
 
 async def _complete(

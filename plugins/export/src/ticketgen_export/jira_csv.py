@@ -22,10 +22,11 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 from ticketgen.provides import ExportTicket
-from ticketgen_export.wiki_markup import wiki_markup
+from ticketgen_export.wiki_markup import escaped, wiki_markup
 
 __all__ = ["LONGEST_DESCRIPTION", "LONGEST_SUMMARY", "jira_csv", "summary_of"]
 
@@ -45,12 +46,15 @@ def jira_csv(
     tickets: Sequence[ExportTicket],
     *,
     file_of: Mapping[UUID, str],
+    attached: Mapping[UUID, Sequence[str]] = MappingProxyType({}),
     issue_type: str = "Task",
 ) -> bytes:
     """Promise one row a ticket, in the order given, as UTF-8 with CRLF and quotes (RFC 4180).
 
-    A description too long for Jira is replaced by a sentence that names the file with the whole
-    of it (`file_of`).
+    The importer takes attachments from web servers only. So the description of a ticket that has
+    some (`attached`) ends with a sentence that names the files to attach by hand. A description
+    too long for Jira is replaced by one that names the file with the whole of it: the attached
+    one, or else that of `file_of`.
     """
     ids = {ticket.id: str(number) for number, ticket in enumerate(tickets, start=1)}
     blocked = _blocked_by(tickets, ids)
@@ -66,7 +70,7 @@ def jira_csv(
                 _literal(summary_of(ticket.title)),
                 _literal(issue_type),
                 ids[ticket.id],
-                _description(ticket, file_of.get(ticket.id, "")),
+                _description(ticket, file_of.get(ticket.id, ""), attached.get(ticket.id, ())),
                 _literal(ticket.assignee or ""),
                 _literal(ticket.sprint or ""),
                 *_filled([_literal(label) for label in labels[ticket.id]], label_columns),
@@ -115,9 +119,12 @@ def _literal(text: str) -> str:
     return f"'{line}" if line[:1] in _OPENS_FORMULA and line else line
 
 
-def _description(ticket: ExportTicket, file: str) -> str:
+def _description(ticket: ExportTicket, file: str, attached: Sequence[str]) -> str:
     markup = wiki_markup(ticket.document)
+    if attached:
+        markup += f"\n\nTo be attached to this issue by hand: {escaped(', '.join(attached))}"
     if _units(markup) > LONGEST_DESCRIPTION:
+        file = next(iter(attached), file)
         return f"The description is longer than Jira takes. The whole of it is in the file {file}."
     if not markup or markup[0] not in _OPENS_FORMULA:
         return markup

@@ -1,10 +1,12 @@
 """Which files the `file` target makes of the tickets, byte for byte the same for the same tickets.
 
 - `adf/0001-content-type-article.adf.json`: the ADF document of one ticket.
+- `adf/0001-bundles-content-type-article.md`: what is to be attached to that ticket, such as the
+  whole text of a description that was too long.
 - `tickets.jsonl`: all tickets, one JSON object a line, in dependency order, with the fields
   `reference` (the name of its ADF file), `position`, `id`, `key`, `title`, `description`
   (Markdown), `entity_group`, `csv_type`, `depends_on` (references), `assignee`, `sprint` (null
-  where there is none) and `sources` (objects of `file` and `rows`).
+  where there is none), `sources` (objects of `file` and `rows`) and `attachments` (names of files).
 - `jira-import.csv`: the same for Jira's importer, see `jira_csv`.
 """
 
@@ -23,7 +25,14 @@ from uuid import UUID
 from ticketgen.provides import ExportedFile, ExportTicket
 from ticketgen_export.jira_csv import jira_csv
 
-__all__ = ["adf_file", "adf_file_name", "overview_files", "tickets_jsonl", "zip_files"]
+__all__ = [
+    "adf_file",
+    "adf_file_name",
+    "attached_files",
+    "overview_files",
+    "tickets_jsonl",
+    "zip_files",
+]
 
 _LONGEST_SLUG = 60
 _UNFIT = re.compile(r"[^a-z0-9]+")
@@ -47,6 +56,14 @@ def adf_file(ticket: ExportTicket) -> ExportedFile:
     )
 
 
+def attached_files(ticket: ExportTicket) -> tuple[ExportedFile, ...]:
+    """Promise the files that belong to a ticket, beside its ADF file and numbered as it is."""
+    return tuple(
+        file.model_copy(update={"name": f"adf/{ticket.position:04d}-{file.name}"})
+        for file in ticket.attachments
+    )
+
+
 def overview_files(tickets: Sequence[ExportTicket]) -> tuple[ExportedFile, ...]:
     """Promise the files about all tickets at once, tickets sorted by position.
 
@@ -67,7 +84,14 @@ def overview_files(tickets: Sequence[ExportTicket]) -> tuple[ExportedFile, ...]:
         ExportedFile(
             name="jira-import.csv",
             media_type="text/csv; charset=utf-8",
-            content=jira_csv(ordered, file_of=names),
+            content=jira_csv(
+                ordered,
+                file_of=names,
+                attached={
+                    ticket.id: tuple(file.name for file in attached_files(ticket))
+                    for ticket in ordered
+                },
+            ),
         ),
     )
 
@@ -94,6 +118,7 @@ def _fields(ticket: ExportTicket, reference_of: Mapping[UUID, str]) -> dict[str,
         "assignee": ticket.assignee,
         "sprint": ticket.sprint,
         "sources": [{"file": source.file, "rows": list(source.rows)} for source in ticket.sources],
+        "attachments": [file.name for file in attached_files(ticket)],
     }
 
 

@@ -8,9 +8,17 @@ from uuid import UUID
 
 from ticketgen import Contributions, StartContext, StartedRun, Starter, TaskContext
 from ticketgen.domain import artifacts, tickets, validations
+from ticketgen.domain.descriptions import ShortForm, short_form_of
 from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
-from ticketgen.provides import ExportTarget, ExportTicket, Sending, SentTicket, Source
+from ticketgen.provides import (
+    ExportedFile,
+    ExportTarget,
+    ExportTicket,
+    Sending,
+    SentTicket,
+    Source,
+)
 from ticketgen_export.errors import ExportBlockedError, UnknownTargetError
 from ticketgen_export.schemas import ExportPayload, ExportRequest, ExportSummary
 from ticketgen_export.sending import keep_files, send_once
@@ -138,12 +146,13 @@ async def _read(ctx: TaskContext, validation_id: UUID) -> list[tuple[ExportTicke
 def _export_ticket(
     ticket: Ticket, document: Mapping[str, Any], needed: Iterable[UUID]
 ) -> ExportTicket:
+    short = short_form_of(ticket.description, key=ticket.key)
     return ExportTicket(
         id=ticket.id,
         key=ticket.key,
         position=ticket.position,
         title=ticket.title,
-        description=ticket.description,
+        description=ticket.description if short is None else short.text,
         document=document,
         entity_group=ticket.entity_group,
         csv_type=ticket.csv_type,
@@ -153,4 +162,11 @@ def _export_ticket(
         sources=tuple(
             Source(file=source["file"], rows=tuple(source["rows"])) for source in ticket.sources
         ),
+        attachments=() if short is None else (_attachment(short),),
+    )
+
+
+def _attachment(short: ShortForm) -> ExportedFile:
+    return ExportedFile(
+        name=short.file_name, media_type="text/markdown; charset=utf-8", content=short.content
     )

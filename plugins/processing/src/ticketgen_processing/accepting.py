@@ -37,7 +37,8 @@ def note_accepted(
 def _note(draft: Draft, finding: Finding) -> None:
     place = f"{finding.file}, row {finding.row}" if finding.row else f"{finding.file}"
     column = f"“{finding.column}”, " if finding.column else ""
-    value = f" It says “{finding.value}”." if finding.value else ""
+    is_said = not finding.value or f"“{finding.value}”" in finding.message
+    value = "" if is_said else f" It says “{finding.value}”."
     note = f"Accepted with an error ({column}{place}): {finding.message}{value}"
     if note not in draft.notes:
         draft.notes.append(note)

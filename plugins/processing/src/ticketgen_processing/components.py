@@ -12,14 +12,14 @@ from ticketgen.provides import (
     ComponentList,
     ComponentTable,
     CsvType,
-    SheetRow,
 )
 from ticketgen_processing.accepting import note_accepted
-from ticketgen_processing.drafts import Draft
+from ticketgen_processing.drafts import Draft, Need
 from ticketgen_processing.gathering import gather
 from ticketgen_processing.linking import link
 from ticketgen_processing.ordering import cut_cycles, topological_order
 from ticketgen_processing.parsing import Sheet
+from ticketgen_processing.remarks import shorten
 
 __all__ = ["Built", "build_tickets"]
 
@@ -107,28 +107,30 @@ def _arrange(drafts: Sequence[Draft]) -> tuple[list[int], list[list[int]], list[
     findings: list[Finding] = []
     for node, need in cut:
         draft, needed = drafts[ranked[node]], drafts[ranked[need]]
-        row = draft.needs[ranked[need]]
+        cell = draft.needs[ranked[need]]
         draft.notes.append(
-            f"Refers to “{_title(needed)}” ({row.file}, row {row.row}), which itself needs this "
-            "ticket first, directly or through others; the dependency was left out to break the "
-            "circle."
+            f"“{_title(needed)}” is referred to ({cell.row.file}, row {cell.row.row}), but needs "
+            "this ticket first, directly or through others. To break the circle it is no "
+            "dependency: complete the reference when both are built."
         )
-        findings.append(_cycle_finding(row, draft, needed))
+        findings.append(_cycle_finding(cell, draft, needed))
     needs: list[list[int]] = [[] for _ in drafts]
     for rank, left in enumerate(kept):
         needs[ranked[rank]] = [ranked[need] for need in left]
     return [ranked[rank] for rank in topological_order(kept)], needs, findings
 
 
-def _cycle_finding(row: SheetRow, draft: Draft, needed: Draft) -> Finding:
+def _cycle_finding(cell: Need, draft: Draft, needed: Draft) -> Finding:
     return Finding(
         severity=Severity.WARNING,
         rule="processing.cycle",
         message=f"“{_title(draft)}” and “{_title(needed)}” need each other, directly or through "
         "others; the first is built without waiting for the second.",
         remedy="Nothing has to change; complete the reference once both exist.",
-        file=row.file,
-        row=row.row,
+        file=cell.row.file,
+        row=cell.row.row,
+        column=cell.column,
+        value=shorten(cell.value),
     )
 
 

@@ -51,9 +51,14 @@ _RESPONSIVE_IMAGE_STYLES = CsvType(
             column="Fallback Style",
             targets=("image_styles",),
             machine_name_column="Fallback machine name",
+            listed_as="Used by",
         ),
         Reference(
-            column="Image Style Group(s)", targets=("image_styles",), several=True, by_group=True
+            column="Image Style Group(s)",
+            targets=("image_styles",),
+            several=True,
+            by_group=True,
+            listed_as="Used by",
         ),
     ),
 )
@@ -128,7 +133,9 @@ _FIELDS = CsvType(
         machine_name_column="Bundle machine name",
         heading="Fields",
     ),
-    references=(Reference(column="Ref. bundle", targets=("bundles",), several=True),),
+    references=(
+        Reference(column="Ref. bundle", targets=("bundles",), several=True, listed_as="Used by"),
+    ),
 )
 
 _VIEW_MODES = CsvType(
@@ -191,6 +198,7 @@ _VIEW_DISPLAYS = CsvType(
         _MACHINE_NAME,
         *_STATUS,
         Column(name="Display plugin", aliases=("Plugin", "Display type"), required=True),
+        Column(name="Path", aliases=("URL", "Page path")),
         _NOTES,
         Column(name="View ID", aliases=("View machine name",)),
     ),

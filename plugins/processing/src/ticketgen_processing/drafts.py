@@ -8,13 +8,23 @@ from ticketgen.provides import CsvType, Kind, SheetRow
 from ticketgen_processing.naming import exact_name
 from ticketgen_processing.parsing import is_spreadsheet_error, shorten
 
-__all__ = ["NOT_NAMED", "Draft", "draft_of_row", "undefined_draft", "usable"]
+__all__ = ["NOT_NAMED", "Draft", "Need", "draft_of_row", "undefined_draft", "usable"]
 
 NOT_NAMED = "not named in the sheet"
 """Stands for the name of a parent that its rows leave out."""
 
 _LONGEST_GROUP = 100
 """As many characters as a stored ticket has room for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """The cell that names what a component needs."""
+
+    row: SheetRow
+    column: str
+    """The header as the sheet has it."""
+    value: str
 
 
 @dataclass(kw_only=True)
@@ -32,8 +42,8 @@ class Draft:
     key: str = ""
     children: dict[str, list[SheetRow]] = field(default_factory=dict)
     """By name of the child type."""
-    needs: dict[int, SheetRow] = field(default_factory=dict)
-    """Indexes of drafts, in the order the rows name them, with the first row that does."""
+    needs: dict[int, Need] = field(default_factory=dict)
+    """Indexes of drafts, in the order the rows name them, with the first cell that does."""
     lists: dict[str, dict[int, None]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 

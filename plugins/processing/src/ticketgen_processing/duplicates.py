@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, SheetRow
 from ticketgen_processing.drafts import Draft, usable
+from ticketgen_processing.naming import exact_name
 from ticketgen_processing.parsing import shorten
+from ticketgen_processing.references import choice
 
 __all__ = ["mark_duplicates", "repeated_rows"]
 
@@ -40,8 +43,15 @@ def mark_duplicates(drafts: Iterable[Draft]) -> list[Finding]:
 
 
 def repeated_rows(drafts: Iterable[Draft], types: Mapping[str, CsvType]) -> list[Finding]:
-    """A warning for every machine name that one parent has twice, where that is a mistake."""
+    """A warning for every machine name that one parent has twice, where that is a mistake.
+
+    It may have been meant for another parent of the same name: then that one is suggested.
+    """
     findings: list[Finding] = []
+    drafts = list(drafts)
+    namesakes: dict[tuple[str, str], list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        namesakes[draft.csv_type.name, exact_name(draft.name)].append(draft)
     for draft in drafts:
         for type_name, rows in draft.children.items():
             csv_type = types[type_name]
@@ -52,21 +62,33 @@ def repeated_rows(drafts: Iterable[Draft], types: Mapping[str, CsvType]) -> list
                 machine_name = usable(row.text(csv_type.machine_name_column))
                 earlier = first.setdefault(machine_name, row)
                 if machine_name and earlier is not row:
-                    findings.append(_repeated(row, earlier, csv_type))
+                    others = namesakes[draft.csv_type.name, exact_name(draft.name)]
+                    findings.append(_repeated(row, earlier, csv_type, draft, others))
     return findings
 
 
-def _repeated(row: SheetRow, earlier: SheetRow, csv_type: CsvType) -> Finding:
+def _repeated(
+    row: SheetRow, earlier: SheetRow, csv_type: CsvType, draft: Draft, namesakes: Iterable[Draft]
+) -> Finding:
     column = csv_type.machine_name_column or csv_type.title_column
     parent = csv_type.parent.column if csv_type.parent is not None else ""
+    near = tuple(
+        f"{other.name} ({other.qualifier})"
+        for other in namesakes
+        if other.qualifier and other.qualifier != draft.qualifier
+    )[:3]
+    moved = f", or write {choice(near)} under “{row.columns.get(parent, parent)}”" if near else ""
     return Finding(
         severity=Severity.WARNING,
         rule="processing.duplicate",
         message=f"“{shorten(row.text(parent))}” has this {csv_type.label.lower()} already, in "
         f"{earlier.file}, row {earlier.row}.",
-        remedy="Delete one of the rows, or give one of them a machine name of its own.",
+        remedy=f"Delete one of the rows, give it a machine name of its own{moved}."
+        if near
+        else "Delete one of the rows, or give it a machine name of its own.",
         file=row.file,
         row=row.row,
         column=row.columns.get(column, column),
         value=shorten(row.text(column)),
+        suggestions=near,
     )

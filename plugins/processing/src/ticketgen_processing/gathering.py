@@ -13,6 +13,7 @@ from ticketgen_processing.naming import exact_name, slug
 from ticketgen_processing.orphans import report_strays
 from ticketgen_processing.parsing import Sheet
 from ticketgen_processing.references import Directory, Entry
+from ticketgen_processing.remarks import shorten
 
 __all__ = ["Gathered", "gather"]
 
@@ -40,6 +41,7 @@ def gather(sheets: Sequence[Sheet], types: Mapping[str, CsvType]) -> Gathered:
         for row in sheet.rows:
             drafts.append(draft_of_row(row, csv_type, ranks[csv_type.name]))
             findings += _title_findings(row, csv_type)
+            findings += _empty_cells(row, csv_type)
     directory = Directory(
         [
             Entry(
@@ -97,6 +99,31 @@ def _title_findings(row: SheetRow, csv_type: CsvType) -> list[Finding]:
     ]
 
 
+def _empty_cells(row: SheetRow, csv_type: CsvType) -> Iterator[Finding]:
+    """A warning for each value that a component of the type cannot do without."""
+    parent = csv_type.parent.column if csv_type.parent is not None else ""
+    for column in csv_type.columns:
+        header = row.columns.get(column.name)
+        if not column.required or header is None or row.cells[header].strip():
+            continue
+        if column.name == parent or (column.name == csv_type.title_column and not parent):
+            continue
+        yield Finding(
+            severity=Severity.WARNING,
+            rule="processing.missing_value",
+            message=f"The {csv_type.label.lower()} “{_row_name(row, csv_type)}” has no “{header}”.",
+            remedy="Fill in the cell, or delete the row if it is not to be built.",
+            file=row.file,
+            row=row.row,
+            column=header,
+        )
+
+
+def _row_name(row: SheetRow, csv_type: CsvType) -> str:
+    machine_name = row.text(csv_type.machine_name_column or "")
+    return shorten(row.text(csv_type.title_column) or machine_name or f"row {row.row}")
+
+
 def _adopt(
     drafts: list[Draft],
     directory: Directory,
@@ -113,6 +140,7 @@ def _adopt(
             continue
         strays: dict[tuple[str, str], list[SheetRow]] = {}
         for row in sheet.rows:
+            findings += _empty_cells(row, csv_type)
             name, machine_name = _parent_names(row, link)
             index = directory.find(link.csv_type, name, machine_name=machine_name).index
             if index is not None:

@@ -18,21 +18,31 @@ _MOST_ROWS = 20
 _LONGEST_PART = 25
 
 _TITLES = {
+    "processing.above_header": "rows stand above the header",
     "processing.control_character": "cells hold invisible control characters",
     "processing.cycle": "references go in a circle",
     "processing.duplicate": "the same component is defined more than once",
     "processing.duplicate_header": "a header stands above more than one column",
+    "processing.encoding": "a file does not say its encoding",
     "processing.error_row": "rows hold only the error of a failed formula",
     "processing.extra_cell": "cells stand beyond the last header",
-    "processing.machine_name": "machine names are missing, or such as Drupal may refuse",
+    "processing.failed_lookup": "lookups of a machine name failed",
+    "processing.formula": "formulas stand in place of their values",
+    "processing.invisible_character": "cells hold characters nobody sees",
+    "processing.machine_name": "machine names are such as Drupal may refuse",
+    "processing.merged_cells": "cells go over several rows",
     "processing.missing_column": "a required column is missing",
     "processing.missing_sheet": "a sheet that is referred to is missing",
     "processing.missing_title": "rows have no name",
+    "processing.missing_value": "cells are empty that a component needs",
+    "processing.no_machine_name": "no machine name is given",
+    "processing.no_rows": "a sheet has no rows",
     "processing.parent": "rows belong to something that no sheet defines",
     "processing.quoting": "quotation marks stand inside a cell",
     "processing.reference": "names are defined in no sheet",
     "processing.sheet_left_out": "sheets of a workbook are no specification sheets",
     "processing.spreadsheet_error": "formulas failed",
+    "processing.type_unsure": "the type of a sheet is not sure",
 }
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, Reference, SheetRow
-from ticketgen_processing.drafts import Draft, usable
+from ticketgen_processing.drafts import Draft, Need, usable
 from ticketgen_processing.naming import exact_name
 from ticketgen_processing.parsing import shorten
-from ticketgen_processing.references import Directory, Match, is_ignored, split_names
+from ticketgen_processing.references import Directory, Match, choice, is_ignored, split_names
 
 __all__ = ["link"]
 
@@ -34,6 +34,15 @@ class _Place:
         return usable(self.row.text(self.reference.qualifier_column or ""))
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Siblings:
+    """The rows of a ticket that other rows of it may name."""
+
+    known: frozenset[str]
+    labels: tuple[str, ...]
+    """The first ones."""
+
+
 def link(
     drafts: Sequence[Draft], directory: Directory, types: Mapping[str, CsvType]
 ) -> list[Finding]:
@@ -44,11 +53,15 @@ def link(
     findings: list[Finding] = []
     unknown_sheets: set[tuple[str, str]] = set()
     for index, draft in enumerate(drafts):
+        siblings: dict[tuple[str, ...], _Siblings] = {}
         for place in _places(draft, types):
+            targets = place.reference.targets
             if place.reference.siblings:
-                findings += _check_sibling(draft, place, types)
+                if targets not in siblings:
+                    siblings[targets] = _siblings_of(draft, targets, types)
+                findings += _check_sibling(draft, place, siblings[targets], types)
                 continue
-            if not any(directory.has(target) for target in place.reference.targets):
+            if not any(directory.has(target) for target in targets):
                 draft.notes.append(f"{_where(place)} could not be linked: no file defines it.")
                 cell = (place.row.file, place.header)
                 if cell not in unknown_sheets:
@@ -88,7 +101,7 @@ def _resolve(
                 findings.append(_report(draft, place, name, match, directory))
             continue
         for target in match.indexes:
-            draft.needs.setdefault(target, place.row)
+            draft.needs.setdefault(target, Need(row=place.row, column=place.header, value=name))
             if reference.listed_as is not None and target != index:
                 drafts[target].lists.setdefault(reference.listed_as, {}).setdefault(index)
     return findings
@@ -100,7 +113,10 @@ def _find(place: _Place, directory: Directory, name: str, machine_name: str) -> 
         match = directory.find(target, name, qualifier=place.qualifier, machine_name=machine_name)
         if place.reference.by_group:
             group = directory.group(target, name)
-            match = Match(indexes=tuple(dict.fromkeys((*match.indexes, *group.indexes))))
+            if len(group.indexes) > _LARGEST_GROUP:
+                match = group
+            else:
+                match = Match(indexes=tuple(dict.fromkeys((*match.indexes, *group.indexes))))
         if match.index is not None:
             return match
         best = best if best.indexes else match
@@ -110,45 +126,57 @@ def _find(place: _Place, directory: Directory, name: str, machine_name: str) -> 
 def _report(draft: Draft, place: _Place, name: str, match: Match, directory: Directory) -> Finding:
     where = _where(place, name)
     if match.indexes:
-        labels = [f"“{shorten(directory.entries[index].label)}”" for index in match.indexes[:3]]
+        near = tuple(directory.entries[index].label for index in match.indexes[:3])
         message = f"“{shorten(name)}” is the name of {len(match.indexes)} components."
-        remedy = f"Say which one is meant, for example {' or '.join(labels)}."
+        remedy = f"Say which one is meant, for example {choice(near)}."
         draft.notes.append(f"{where} is not clear: {len(match.indexes)} components have that name.")
     else:
-        hint = directory.suggestion(place.reference.targets, name, qualifier=place.qualifier)
+        near = directory.suggestions(
+            place.reference.targets,
+            name,
+            qualifier=place.qualifier,
+            with_kind=not place.qualifier,
+        )
         targets = " or ".join(target.replace("_", " ") for target in place.reference.targets)
-        message = f"“{shorten(name)}” is not defined among the {targets}."
-        remedy = f"Write “{shorten(hint)}” if that is meant; else define" if hint else "Define"
-        remedy = f"{remedy} “{shorten(name)}” in its sheet, or correct the name here."
-        meant = f" Did the sheet mean “{shorten(hint)}”?" if hint else ""
+        of_kind = f" of the kind “{shorten(place.qualifier)}”" if place.qualifier else ""
+        message = f"“{shorten(name)}” is not defined among the {targets}{of_kind}."
+        remedy = f"Write {choice(near)} if that is meant; else add" if near else "Add"
+        remedy = f"{remedy} “{shorten(name)}” to the {targets} sheet, or correct the name here."
+        meant = f" Did the sheet mean {choice(near)}?" if near else ""
         draft.notes.append(f"{where} is defined in no sheet.{meant}")
-    return _finding(place, "processing.reference", message, remedy, name)
+    return _finding(place, "processing.reference", message, remedy, name, suggestions=near)
 
 
-def _check_sibling(draft: Draft, place: _Place, types: Mapping[str, CsvType]) -> list[Finding]:
+def _siblings_of(draft: Draft, targets: Sequence[str], types: Mapping[str, CsvType]) -> _Siblings:
+    rows = [(types[target], row) for target in targets for row in draft.children.get(target, ())]
+    return _Siblings(
+        known=frozenset(
+            exact_name(row.text(column))
+            for csv_type, row in rows
+            for column in (csv_type.title_column, csv_type.machine_name_column or "")
+        ),
+        labels=tuple(row.text(csv_type.title_column) for csv_type, row in rows[:5]),
+    )
+
+
+def _check_sibling(
+    draft: Draft, place: _Place, siblings: _Siblings, types: Mapping[str, CsvType]
+) -> list[Finding]:
     reference = place.reference
-    siblings = [
-        (types[target], row)
-        for target in reference.targets
-        for row in draft.children.get(target, ())
-    ]
-    known = {
-        exact_name(row.text(column))
-        for csv_type, row in siblings
-        for column in (csv_type.title_column, csv_type.machine_name_column or "")
-    }
     names = split_names(place.text) if reference.several else (place.text,)
     findings: list[Finding] = []
     for name in names:
-        if exact_name(name) in known or is_ignored(name, reference.ignored):
+        if exact_name(name) in siblings.known or is_ignored(name, reference.ignored):
             continue
         target = types[reference.targets[0]].label.lower()
         message = f"“{shorten(name)}” is no {target} of “{shorten(draft.name)}”."
-        labels = [row.text(csv_type.title_column) for csv_type, row in siblings[:5]]
-        listed = f"Use one of: {shorten(', '.join(labels))}; or" if labels else "Correct it, or"
+        labels = siblings.labels
+        listed = f"Write {choice(labels)}; or" if labels else "Correct it, or"
         draft.notes.append(f"{_where(place, name)} is no {target} of this ticket.")
         remedy = f"{listed} add the {target} to its sheet."
-        findings.append(_finding(place, "processing.reference", message, remedy, name))
+        findings.append(
+            _finding(place, "processing.reference", message, remedy, name, suggestions=labels)
+        )
     return findings
 
 
@@ -172,6 +200,7 @@ def _finding(
     value: str,
     *,
     severity: Severity = Severity.ERROR,
+    suggestions: tuple[str, ...] = (),
 ) -> Finding:
     return Finding(
         severity=severity,
@@ -182,6 +211,7 @@ def _finding(
         row=place.row.row,
         column=place.header,
         value=shorten(value),
+        suggestions=suggestions,
     )
 
 

@@ -8,7 +8,7 @@ from ticketgen import Finding, Severity
 from ticketgen.provides import ParentLink, SheetRow
 from ticketgen_processing.drafts import NOT_NAMED, Draft
 from ticketgen_processing.parsing import shorten
-from ticketgen_processing.references import Directory, Entry
+from ticketgen_processing.references import Directory, Entry, choice
 
 __all__ = ["report_strays"]
 
@@ -24,7 +24,7 @@ def report_strays(
     findings: list[Finding] = []
     for identity, rows in strays.items():
         orphan = orphanages[identity]
-        hint = None if orphan.name == NOT_NAMED else _hint(directory, link, orphan)
+        near = () if orphan.name == NOT_NAMED else _near(directory, link, orphan)
         candidates = directory.find(link.csv_type, orphan.name).indexes
         if not orphan.notes and candidates:
             orphan.notes.append(
@@ -32,26 +32,26 @@ def report_strays(
                 "that do not say which of them they mean are gathered here."
             )
         elif not orphan.notes:
-            orphan.notes.append(_undefined_note(orphan, hint=hint, known=known))
+            orphan.notes.append(_undefined_note(orphan, near=near, known=known))
         if known or not findings:
             finding = (
                 _unclear_finding(rows[0], link, orphan, [directory.entries[i] for i in candidates])
                 if candidates
-                else _parent_finding(rows[0], link, orphan, hint=hint, known=known)
+                else _parent_finding(rows[0], link, orphan, near=near, known=known)
             )
             findings.append(finding)
     return findings
 
 
-def _hint(directory: Directory, link: ParentLink, orphan: Draft) -> str | None:
-    return directory.suggestion((link.csv_type,), orphan.name, qualifier=orphan.qualifier)
+def _near(directory: Directory, link: ParentLink, orphan: Draft) -> tuple[str, ...]:
+    return directory.suggestions((link.csv_type,), orphan.name, qualifier=orphan.qualifier)
 
 
-def _undefined_note(draft: Draft, *, hint: str | None, known: bool) -> str:
+def _undefined_note(draft: Draft, *, near: tuple[str, ...], known: bool) -> str:
     label = draft.label.lower()
     if draft.name == NOT_NAMED:
         return f"The rows below name no {label}; nothing of them was left out."
-    meant = f" Did the sheet mean “{shorten(hint)}”?" if hint else ""
+    meant = f" Did the sheet mean {choice(near)}?" if near else ""
     where = "is not defined in its sheet" if known else "is defined in none of the files"
     return (
         f"The {label} “{shorten(draft.name)}” {where}, so this ticket has no configuration of "
@@ -62,22 +62,23 @@ def _undefined_note(draft: Draft, *, hint: str | None, known: bool) -> str:
 def _unclear_finding(
     row: SheetRow, link: ParentLink, orphan: Draft, candidates: Sequence[Entry]
 ) -> Finding:
-    labels = " or ".join(f"“{shorten(entry.label)}”" for entry in candidates[:3])
+    labels = tuple(entry.label for entry in candidates[:3])
     return Finding(
         severity=Severity.ERROR,
         rule="processing.parent",
         message=f"“{shorten(orphan.name)}” is the name of {len(candidates)} components; the rows "
         "that name it got a ticket of their own.",
-        remedy=f"Say which one is meant, for example {labels}.",
+        remedy=f"Say which one is meant, for example {choice(labels)}.",
         file=row.file,
         row=row.row,
         column=row.columns.get(link.column, link.column),
         value=shorten(orphan.name),
+        suggestions=labels,
     )
 
 
 def _parent_finding(
-    row: SheetRow, link: ParentLink, orphan: Draft, *, hint: str | None, known: bool
+    row: SheetRow, link: ParentLink, orphan: Draft, *, near: tuple[str, ...], known: bool
 ) -> Finding:
     label, name = orphan.label.lower(), shorten(orphan.name)
     column = row.columns.get(link.column, link.column)
@@ -97,8 +98,8 @@ def _parent_finding(
         remedy = f"Fill in “{column}”."
     else:
         message = f"No sheet defines the {label} “{name}”; its rows got a ticket of their own."
-        remedy = f"Write “{shorten(hint)}” if that is meant; else define" if hint else "Define"
-        remedy = f"{remedy} “{name}” in the {orphan.csv_type.name.replace('_', ' ')} sheet."
+        remedy = f"Write {choice(near)} if that is meant; else add" if near else "Add"
+        remedy = f"{remedy} “{name}” to the {orphan.csv_type.name.replace('_', ' ')} sheet."
     return Finding(
         severity=Severity.ERROR,
         rule="processing.parent",
@@ -108,4 +109,5 @@ def _parent_finding(
         row=row.row,
         column=column,
         value=shorten(row.text(link.column)),
+        suggestions=near,
     )

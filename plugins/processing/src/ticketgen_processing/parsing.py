@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, SheetRow
-from ticketgen_processing.naming import MACHINE_NAME, header_name
+from ticketgen_processing.cells import RowCells
+from ticketgen_processing.naming import INVISIBLE, MACHINE_NAME, header_name
 from ticketgen_processing.reading import Record, Table
+from ticketgen_processing.remarks import header_findings, shorten
 
 __all__ = ["Sheet", "is_spreadsheet_error", "parse_sheet", "shorten"]
 
+_UNFIT_FOR_NAME = re.compile(r"[^a-z0-9]+")
+_LONGEST_NAME = 32
+"""Characters Drupal takes of most machine names."""
 _SPREADSHEET_ERROR = re.compile(r"#(N/A|NV|GETTING_DATA|DIV/0!|[A-Z][A-Z0-9_]*[!?])")
-_LONGEST_VALUE = 120
+# A call, a sum, a cell of a sheet, or an order to another program.
+_FORMULA = re.compile(
+    r"=\s*[-+@(]*(?:[a-z_][\w.]{0,50}\(|[\d.]+\s*[-+*/^&]|\w{1,20}\|"
+    r"|(?:'[^']{1,50}'!|[\w.]{1,50}!)?\$?[a-z]{1,3}\$?\d+\s*(?:$|[-+*/^&:<>=,;)]))",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +45,21 @@ def parse_sheet(file: str, table: Table, csv_type: CsvType) -> Sheet:
     reported and left out; every other row is kept, whatever else is wrong with it.
     """
     width = max(len(record.cells) for record in (table.header, *table.records))
-    headers = _headers(table.header, table.records, width)
+    headers = _headers(table.header, width)
+    places = {header: index for index, header in enumerate(headers)}
     columns = _columns(headers, csv_type)
-    findings = [*_header_findings(file, table, headers, csv_type, columns)]
+    status = frozenset(columns.get(column, column) for column in csv_type.status_columns)
+    findings = [*header_findings(file, table, headers, csv_type, columns)]
     rows: list[SheetRow] = []
     for record in table.records:
-        cells = dict.fromkeys(headers, "")
-        cells |= {
-            headers[index]: cell
-            for index, cell in enumerate(record.cells)
-            if headers[index] in cells
-        }
-        row = SheetRow(file=file, row=record.number, cells=cells, columns=columns)
-        if _holds_only_errors(row, csv_type):
-            findings.append(_only_errors(row))
+        cells = RowCells(places, record.cells)
+        row = SheetRow(file=file, row=record.number, cells=cells, columns=columns, status=status)
+        errors = _errors(record, headers)
+        if errors and _holds_only_errors(record, headers, errors, status):
+            findings.append(_only_errors(row, *next(iter(errors.items()))))
             continue
         findings += _record_findings(file, table.header, record, headers)
-        findings += _cell_findings(row, csv_type)
+        findings += _cell_findings(row, record, headers, errors, csv_type)
         rows.append(row)
     return Sheet(file=file, csv_type=csv_type.name, rows=tuple(rows), findings=tuple(findings))
 
@@ -61,13 +69,7 @@ def is_spreadsheet_error(text: str) -> bool:
     return _SPREADSHEET_ERROR.fullmatch(text.strip()) is not None
 
 
-def shorten(text: str) -> str:
-    """A value fit for a message: one line of at most 120 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_VALUE else line[: _LONGEST_VALUE - 1] + "…"
-
-
-def _headers(header: Record, records: Sequence[Record], width: int) -> tuple[str, ...]:
+def _headers(header: Record, width: int) -> tuple[str, ...]:
     named: dict[str, None] = {}
     for index in range(width):
         text = header.cells[index].strip() if index < len(header.cells) else ""
@@ -90,71 +92,31 @@ def _columns(headers: Sequence[str], csv_type: CsvType) -> Mapping[str, str]:
     return found
 
 
-def _header_findings(
-    file: str,
-    table: Table,
-    headers: Sequence[str],
-    csv_type: CsvType,
-    columns: Mapping[str, str],
-) -> list[Finding]:
-    findings = [
-        Finding(
-            severity=Severity.ERROR,
-            rule="processing.missing_column",
-            message=f"The {csv_type.label.lower()} sheet has no column “{column.name}”.",
-            remedy=f"Add the column “{column.name}”, or choose another type for this file.",
-            file=file,
-            row=table.header.number,
-            column=column.name,
-        )
-        for column in csv_type.columns
-        if column.required and column.name not in columns
+def _errors(record: Record, headers: Sequence[str]) -> dict[str, str]:
+    return {
+        headers[index]: cell
+        for index, cell in enumerate(record.cells)
+        if "#" in cell and is_spreadsheet_error(cell)
+    }
+
+
+def _holds_only_errors(
+    record: Record, headers: Sequence[str], errors: Mapping[str, str], status: frozenset[str]
+) -> bool:
+    judged = [
+        header
+        for header, cell in zip(headers, record.cells, strict=False)
+        if header not in status and cell.strip()
     ]
-    seen: set[str] = set()
-    for header, cell in zip(headers, table.header.cells, strict=False):
-        name = header_name(cell)
-        if name and name in seen:
-            findings.append(
-                Finding(
-                    severity=Severity.WARNING,
-                    rule="processing.duplicate_header",
-                    message=f"The header “{shorten(cell)}” stands above more than one column.",
-                    remedy="Rename or delete the second column; the first one is used.",
-                    file=file,
-                    row=table.header.number,
-                    column=header,
-                    value=shorten(cell),
-                )
-            )
-        seen.add(name)
-    if table.misquoted_line is not None:
-        findings.append(
-            Finding(
-                severity=Severity.WARNING,
-                rule="processing.quoting",
-                message=f"Near line {table.misquoted_line}, text follows a closing quotation mark.",
-                remedy="Compare the ticket with the sheet there, or export the sheet again.",
-                file=file,
-            )
-        )
-    return findings
+    return bool(judged) and all(header in errors for header in judged)
 
 
-def _holds_only_errors(row: SheetRow, csv_type: CsvType) -> bool:
-    status = {row.columns.get(column, column) for column in csv_type.status_columns}
-    judged = [text for header, text in row.filled.items() if header not in status]
-    return bool(judged) and all(map(is_spreadsheet_error, judged))
-
-
-def _only_errors(row: SheetRow) -> Finding:
-    header, text = next(
-        (header, text) for header, text in row.filled.items() if is_spreadsheet_error(text)
-    )
+def _only_errors(row: SheetRow, header: str, text: str) -> Finding:
     return Finding(
         severity=Severity.WARNING,
         rule="processing.error_row",
-        message=f"The row holds only the spreadsheet error {text.strip()}; it got no ticket.",
-        remedy="Delete the row, or repair its formula if it was meant to hold something.",
+        message=f"The row holds only the spreadsheet error {text.strip()}; it was left out.",
+        remedy="Leave it if it only parts others; else repair its formula, or delete the row.",
         file=row.file,
         row=row.row,
         column=header,
@@ -195,9 +157,18 @@ def _record_findings(
     return findings
 
 
-def _cell_findings(row: SheetRow, csv_type: CsvType) -> list[Finding]:
+def _cell_findings(
+    row: SheetRow,
+    record: Record,
+    headers: Sequence[str],
+    errors: Mapping[str, str],
+    csv_type: CsvType,
+) -> list[Finding]:
+    lookups = _lookups(row, csv_type) if errors else {}
     findings = [
-        Finding(
+        _failed_lookup(row, header, text, named=lookups[header])
+        if header in lookups
+        else Finding(
             severity=Severity.ERROR,
             rule="processing.spreadsheet_error",
             message=f"The formula of this cell failed and left {text.strip()}.",
@@ -207,32 +178,117 @@ def _cell_findings(row: SheetRow, csv_type: CsvType) -> list[Finding]:
             column=header,
             value=text.strip(),
         )
-        for header, text in row.filled.items()
-        if is_spreadsheet_error(text)
+        for header, text in errors.items()
     ]
+    findings += _odd_cells(row, record, headers)
     machine_name = row.text(csv_type.machine_name_column) if csv_type.machine_name_column else ""
     if machine_name and not is_spreadsheet_error(machine_name):
         findings += _machine_name_findings(row, csv_type, machine_name)
     return findings
 
 
+def _lookups(row: SheetRow, csv_type: CsvType) -> dict[str, str]:
+    """Headers of cells that only look up a machine name, to the header of the name that counts.
+
+    Without a name it is the machine name that counts, and a failed formula there is an error.
+    """
+    pairs = [(link.column, link.machine_name_column or "") for link in csv_type.references]
+    if csv_type.parent is not None:
+        pairs.append((csv_type.parent.column, csv_type.parent.machine_name_column or ""))
+    return {
+        row.columns[looked_up]: row.columns[name]
+        for name, looked_up in pairs
+        if looked_up in row.columns
+        and name in row.columns
+        and row.text(name)
+        and not is_spreadsheet_error(row.text(name))
+    }
+
+
+def _failed_lookup(row: SheetRow, header: str, text: str, *, named: str) -> Finding:
+    return Finding(
+        severity=Severity.WARNING,
+        rule="processing.failed_lookup",
+        message=f"The lookup of the machine name failed and left {text.strip()}; the name under "
+        f"“{named}” is used.",
+        remedy=f"Correct “{named}” if another finding says that nothing has that name; else "
+        "repair the formula.",
+        file=row.file,
+        row=row.row,
+        column=header,
+        value=text.strip(),
+    )
+
+
+def _odd_cells(row: SheetRow, record: Record, headers: Sequence[str]) -> Iterator[Finding]:
+    text = "".join(record.cells)
+    if "=" not in text and (text.isascii() or not INVISIBLE.search(text)):
+        return
+    for header, cell in zip(headers, record.cells, strict=False):
+        if cell.startswith("=") and _FORMULA.match(cell):
+            yield Finding(
+                severity=Severity.ERROR,
+                rule="processing.formula",
+                message="The cell holds a formula in place of its value.",
+                remedy="Let the spreadsheet program calculate it and save the sheet again, or "
+                "type the value.",
+                file=row.file,
+                row=row.row,
+                column=header,
+                value=shorten(cell),
+            )
+        found = INVISIBLE.search(cell)
+        if found is not None:
+            yield Finding(
+                severity=Severity.WARNING,
+                rule="processing.invisible_character",
+                message=f"The cell holds the invisible character U+{ord(found[0]):04X}; it is "
+                "kept, and makes no difference where names are compared.",
+                remedy="Type the cell again in the sheet, without what was pasted into it.",
+                file=row.file,
+                row=row.row,
+                column=header,
+                value=shorten(INVISIBLE.sub("\ufffd", cell)),
+            )
+
+
 def _machine_name_findings(row: SheetRow, csv_type: CsvType, machine_name: str) -> list[Finding]:
     if MACHINE_NAME.fullmatch(machine_name):
         return []
-    none_given = machine_name == "-"
+    rule = "processing.machine_name"
+    suggestions: tuple[str, ...] = ()
+    if machine_name == "-":
+        rule = "processing.no_machine_name"
+        message = f"“{_name_of(row, csv_type)}” is given no machine name."
+        remedy = "Leave it if Drupal brings it along, as it does titles; else give it one."
+    elif machine_name[0].isdigit():
+        message = f"“{shorten(machine_name)}” begins with a digit; Drupal may refuse such a name."
+        remedy = "Let it begin with a letter, or leave it if it is known to work."
+    else:
+        suggestions = _fit_names(machine_name)
+        message = f"“{shorten(machine_name)}” is no name for machines; Drupal may refuse it."
+        remedy = "Use lower case letters, digits and underscores, beginning with a letter"
+        remedy += f": “{suggestions[0]}”." if suggestions else "."
     return [
         Finding(
             severity=Severity.WARNING,
-            rule="processing.machine_name",
-            message="No machine name is given."
-            if none_given
-            else f"“{shorten(machine_name)}” is unusual for a machine name; Drupal may refuse it.",
-            remedy="Leave it if Drupal brings the component along; else give it a machine name."
-            if none_given
-            else "Use lower case letters, digits and underscores, beginning with a letter.",
+            rule=rule,
+            message=message,
+            remedy=remedy,
             file=row.file,
             row=row.row,
             column=row.columns.get(csv_type.machine_name_column or ""),
             value=shorten(machine_name),
+            suggestions=suggestions,
         )
     ]
+
+
+def _fit_names(text: str) -> tuple[str, ...]:
+    name = _UNFIT_FOR_NAME.sub("_", text.casefold()).strip("_")
+    fits = len(name) <= _LONGEST_NAME and MACHINE_NAME.fullmatch(name)
+    return (name,) if fits else ()
+
+
+def _name_of(row: SheetRow, csv_type: CsvType) -> str:
+    return shorten(row.text(csv_type.title_column) or f"row {row.row}")

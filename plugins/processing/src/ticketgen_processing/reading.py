@@ -2,59 +2,56 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import chardet
+from itertools import islice
 
 from ticketgen.provides import CsvType
+from ticketgen_processing.decoding import (
+    CONTROL,
+    Encoding,
+    UnreadableFileError,
+    find_encoding,
+    lines_of,
+    refuse_other_formats,
+)
+from ticketgen_processing.detecting import is_header
 from ticketgen_processing.naming import header_name
 
-__all__ = ["Record", "Table", "UnreadableFileError", "decode", "read_table"]
+__all__ = [
+    "MOST_COLUMNS",
+    "MOST_LINES",
+    "MOST_ROWS",
+    "Record",
+    "Table",
+    "UnreadableFileError",
+    "read_table",
+]
 
-DELIMITERS = (",", ";", "\t", "|")
-_NO_TEXT = ' \n"' + "".join(DELIMITERS)
-_MAX_COLUMNS = 500
-_MAX_ROWS = 50_000
-_MAX_LINES = 200_000
-_MAX_CELLS = 1_000_000
+MOST_COLUMNS = 500
+MOST_ROWS = 100_000
+"""Below the header, blank ones left out."""
+MOST_LINES = 200_000
+"""Blank ones too."""
+
+_MOST_CELLS = 2_500_000
+_DELIMITERS = (",", ";", "\t", "|")
+_NO_TEXT = frozenset(' \n"' + "".join(_DELIMITERS))
 _SENTINEL = "\ue000ticketgen-end-of-file\ue000"
-_SPREADSHEET = "Open it in the spreadsheet program and save each sheet as CSV."
-_MAGIC = (
-    (b"PK\x03\x04", "a zip archive or a workbook (.xlsx, .ods)", _SPREADSHEET),
-    (b"\xd0\xcf\x11\xe0", "an old Office document (.xls)", _SPREADSHEET),
-    (b"%PDF", "a PDF document", "Export the sheet itself as CSV."),
-    (b"\x89PNG", "a PNG image", "Upload the sheet as CSV."),
-    (b"\xff\xd8\xff", "a JPEG image", "Upload the sheet as CSV."),
-    (b"GIF8", "a GIF image", "Upload the sheet as CSV."),
-    (b"\x1f\x8b", "a gzip archive", "Unpack it and upload the CSV files inside."),
-)
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
-)
+_TOLD = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
+_SAMPLE_LINES = 20
+_SAMPLE_WIDTH = 20_000
+_HEADER_WITHIN = 10
+"""Records in which the header is looked for."""
+_SHORT = 60
+_REMEMBERED = 50_000
+"""Short cells that are kept once, however often they stand in the sheet."""
+_OPEN_QUOTE = "Close it or delete it in the sheet, and export it again."
 
 
-class UnreadableFileError(ValueError):
-    """The bytes are no CSV; `message` says why and `remedy` what the owner of the file can do."""
-
-    def __init__(self, message: str, *, remedy: str) -> None:
-        super().__init__(f"{message} {remedy}")
-        self.message = message
-        self.remedy = remedy
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
     """One record of the file: its number, its cells, and whether the reader had to change one."""
 
@@ -71,178 +68,201 @@ class Table:
     header: Record
     records: tuple[Record, ...]
     delimiter: str
+    encoding: Encoding
+    above: tuple[Record, ...] = ()
+    """Records above the header: a title, a date."""
     misquoted_line: int | None = None
     """A line where quotation marks stand inside a cell, so that the reader had to guess."""
 
 
+class _MisquotedError(Exception):
+    """Text follows a closing quotation mark."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__(line)
+        self.line = line
+
+
 def read_table(data: bytes, types: Sequence[CsvType]) -> Table:
-    """The records of a CSV file; the types' headers help to find the delimiter.
+    """The records of a CSV file; the types' headers help to find delimiter and header.
+
+    The first record with text is the header, unless it is a title with the header below it. The
+    line `sep=;` of a spreadsheet program is obeyed and, as there, not counted.
 
     Raises:
-        UnreadableFileError: Empty, binary, undecodable, or with a quotation mark left open.
+        UnreadableFileError: Empty, binary, undecodable, too large, or with a quotation mark left
+            open.
     """
-    text = decode(data).replace("\r\n", "\n").replace("\r", "\n")
-    delimiter = _delimiter(text, types)
-    records = [record for record in _records(text, delimiter) if any(map(str.strip, record.cells))]
-    if not records or not text.strip(_NO_TEXT):
+    refuse_other_formats(data)
+    encoding = find_encoding(data)
+    sample = [line[:_SAMPLE_WIDTH] for line in islice(lines_of(data, encoding), _SAMPLE_LINES)]
+    told = _TOLD.fullmatch(sample[0].lstrip("\ufeff")) if sample else None
+    delimiter = told[1] if told is not None else _delimiter(sample, types)
+    misquoted_line = None
+    records: list[Record] = []
+    try:
+        records = _records(data, encoding, delimiter, skipped=told is not None, strict=True)
+    except _MisquotedError as misquoted:
+        misquoted_line = misquoted.line
+    if misquoted_line is not None:
+        records = _records(data, encoding, delimiter, skipped=told is not None, strict=False)
+    if not any(set(cell) - _NO_TEXT for record in records for cell in record.cells):
         raise UnreadableFileError(
             "The file holds no text.", remedy="Upload the sheet with its header row and its rows."
         )
-    _check_size(records)
+    start = _header_index(records, types)
     return Table(
-        header=records[0],
-        records=tuple(records[1:]),
+        header=records[start],
+        records=tuple(records[start + 1 :]),
         delimiter=delimiter,
-        misquoted_line=_misquoted_line(text, delimiter),
+        encoding=encoding,
+        above=tuple(records[:start]),
+        misquoted_line=misquoted_line,
     )
 
 
-def decode(data: bytes) -> str:
-    """The text of a file: by its byte order mark, as UTF-16 or UTF-8, else as detected.
-
-    Raises:
-        UnreadableFileError: The bytes are binary, or not in the encoding they claim.
-    """
-    for magic, what, remedy in _MAGIC:
-        if data.startswith(magic):
-            raise UnreadableFileError(f"The file is not a CSV: it is {what}.", remedy=remedy)
-    encoding = _claimed_encoding(data)
-    try:
-        text = data.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        if encoding is not None:
-            raise UnreadableFileError(
-                f"The file is marked as {encoding.upper()} but is damaged at byte {error.start}.",
-                remedy="Save it again as CSV in UTF-8.",
-            ) from error
-        text = _guess(data)
-    if "\0" in text or _is_binary(text):
-        raise UnreadableFileError(
-            "The file is not a CSV: it holds binary content.",
-            remedy="Export the sheet as CSV in UTF-8 and upload that.",
-        )
-    return text
-
-
-def _claimed_encoding(data: bytes) -> str | None:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return encoding
-    # Latin text in UTF-16 without a mark has NUL as every second byte.
-    sample = data[:2000]
-    half = len(sample) // 2
-    if half == 0 or b"\0" not in sample:
-        return None
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if odd > half * 0.6 and even < half * 0.1:
-        return "utf-16-le"
-    if even > half * 0.6 and odd < half * 0.1:
-        return "utf-16-be"
-    return None
-
-
-def _guess(data: bytes) -> str:
-    # A sample is enough to tell encodings apart, and keeps a hostile file cheap.
-    encoding = chardet.detect(data[:200_000])["encoding"]
-    for candidate in (encoding, "cp1252"):
-        if candidate is None or candidate.casefold() in {"ascii", "utf-8"}:
-            continue
-        try:
-            return data.decode(candidate)
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return data.decode("latin-1")
-
-
-def _is_binary(text: str) -> bool:
-    sample = text[:20_000]
-    return len(_CONTROL.findall(sample)) * 10 > len(sample)
-
-
-def _delimiter(text: str, types: Sequence[CsvType]) -> str:
+def _delimiter(sample: Sequence[str], types: Sequence[CsvType]) -> str:
     known = {
         header_name(name)
         for csv_type in types
         for column in csv_type.columns
         for name in (column.name, *column.aliases)
     }
-    lines = text.lstrip("\n").split("\n", 20)[:20]
 
     def score(delimiter: str) -> tuple[int, int]:
         try:
-            first = next(filter(any, _rows("\n".join(lines), delimiter)), [])
-        except UnreadableFileError:
+            rows = [row for row in csv.reader(sample, delimiter=delimiter) if any(row)]
+        except csv.Error:
             return 0, 0
-        return sum(header_name(cell) in known for cell in first), len(first)
+        matches = [sum(header_name(cell) in known for cell in row) for row in rows]
+        return max(matches[:_HEADER_WITHIN], default=0), len(rows[0]) if rows else 0
 
     # max() keeps the first of equals, so a comma wins a tie.
-    return max(DELIMITERS, key=score)
+    return max(_DELIMITERS, key=score)
 
 
-def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+def _records(
+    data: bytes, encoding: Encoding, delimiter: str, *, skipped: bool, strict: bool
+) -> list[Record]:
+    """Every record that holds more than spaces, in one pass, refused as soon as it is too much."""
+    lines = lines_of(data, encoding)
+    if skipped:
+        next(lines)
+    reader = csv.reader(lines if strict else _marked(lines), delimiter=delimiter, strict=strict)
+    records: list[Record] = []
+    remembered: dict[str, str] = {}
+    cells = 0
+    row: list[str] = []
+    for number, row in _numbered(reader):
+        if number > MOST_LINES:
+            raise UnreadableFileError(
+                f"The file has more than {MOST_LINES:,} lines, most of them blank.",
+                remedy="Delete the blank rows below the sheet, and export it again.",
+            )
+        if not strict and row == [_SENTINEL]:
+            break
+        record = _record(number, row, remembered)
+        if record is None:
+            continue
+        cells += len(record.cells)
+        _check_size(len(records), len(record.cells), cells)
+        records.append(record)
+    if not strict and row != [_SENTINEL]:
+        last = records.pop().number if records else 1
+        raise UnreadableFileError(
+            f"A quotation mark that opens in record {last} is never closed.", remedy=_OPEN_QUOTE
+        )
+    return records
+
+
+def _marked(lines: Iterator[str]) -> Iterator[str]:
+    """The lines, and one of our own: an open quotation mark swallows all that follows it."""
+    for line in lines:
+        yield line if line.endswith("\n") else line + "\n"
+    yield _SENTINEL
+
+
+def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    number = 0
     while True:
+        number += 1
         try:
             row = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            raise UnreadableFileError(
-                f"The file is no valid CSV near line {reader.line_num}: {error}.",
-                remedy="Look for a quotation mark that is never closed, and export it again.",
-            ) from error
-        yield row
+            raise _explained(str(error), number, getattr(reader, "line_num", 0)) from error
+        yield number, row
 
 
-def _records(text: str, delimiter: str) -> Iterator[Record]:
-    # The reader swallows everything after an open quotation mark; a last line of our own shows it.
-    marked = text if text.endswith("\n") else text + "\n"
-    previous: Record | None = None
-    last: list[str] = []
-    for number, last in enumerate(_rows(marked + _SENTINEL, delimiter), start=1):
-        if number > _MAX_LINES:
-            raise UnreadableFileError(
-                f"The file has more than {_MAX_LINES} lines, most of them blank.",
-                remedy="Delete the blank rows below the sheet, and export it again.",
-            )
-        if not any(last):
-            continue
-        if previous is not None:
-            yield previous
-        previous = _record(number, last)
-    if last != [_SENTINEL]:
-        raise UnreadableFileError(
-            f"A quotation mark that opens in record {previous.number if previous else 1} "
-            "is never closed.",
-            remedy="Close it or delete it in the sheet, and export it again.",
+def _explained(error: str, number: int, line: int) -> Exception:
+    if "expected after" in error:
+        return _MisquotedError(line)
+    if "unexpected end" in error:
+        return UnreadableFileError(
+            f"A quotation mark that opens in record {number} is never closed.", remedy=_OPEN_QUOTE
         )
+    if "field limit" in error:
+        return UnreadableFileError(
+            f"Record {number}, near line {line}, has a cell of more than "
+            f"{csv.field_size_limit():,} characters.",
+            remedy="Shorten it; or look there for a quotation mark that is never closed.",
+        )
+    return UnreadableFileError(
+        f"The file is no valid CSV near line {line}: {error}.",
+        remedy="Look at that line, and export the sheet again.",
+    )
 
 
-def _check_size(records: Sequence[Record]) -> None:
-    width = max(len(record.cells) for record in records)
-    rows = len(records)
-    if width > _MAX_COLUMNS or rows > _MAX_ROWS or width * rows > _MAX_CELLS:
+def _record(number: int, cells: list[str], remembered: dict[str, str]) -> Record | None:
+    # Spreadsheets pad rows far to the right; only text makes a column.
+    while cells and not cells[-1]:
+        cells.pop()
+    text = "".join(cells)
+    if not text or text.isspace():
+        return None
+    replaced: tuple[int, ...] = ()
+    if CONTROL.search(text):
+        replaced = tuple(index for index, cell in enumerate(cells) if CONTROL.search(cell))
+        cells = [CONTROL.sub("\ufffd", cell) for cell in cells]
+    if len(remembered) < _REMEMBERED:
+        kept = [remembered.setdefault(cell, cell) if len(cell) < _SHORT else cell for cell in cells]
+    else:
+        kept = [remembered.get(cell, cell) for cell in cells]
+    return Record(number=number, cells=tuple(kept), replaced=replaced)
+
+
+def _check_size(rows: int, width: int, cells: int) -> None:
+    if rows > MOST_ROWS or width > MOST_COLUMNS or cells > _MOST_CELLS:
+        what = (
+            f"{MOST_ROWS:,} rows"
+            if rows > MOST_ROWS
+            else f"{MOST_COLUMNS} columns"
+            if width > MOST_COLUMNS
+            else f"{_MOST_CELLS:,} cells"
+        )
         raise UnreadableFileError(
-            f"The file has {rows} rows of up to {width} columns; at most {_MAX_ROWS} rows, "
-            f"{_MAX_COLUMNS} columns and {_MAX_CELLS} cells are read.",
+            f"The file has more than {what}.",
             remedy="Upload one sheet per file, and delete what does not belong to it.",
         )
 
 
-def _record(number: int, cells: list[str]) -> Record:
-    # Spreadsheets pad rows far to the right; only text makes a column.
-    while cells and not cells[-1]:
-        cells.pop()
-    replaced = tuple(index for index, cell in enumerate(cells) if _CONTROL.search(cell))
-    clean = tuple(_CONTROL.sub("\ufffd", cell) for cell in cells) if replaced else tuple(cells)
-    return Record(number=number, cells=clean, replaced=replaced)
-
-
-def _misquoted_line(text: str, delimiter: str) -> int | None:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        for _ in reader:
-            pass
-    except csv.Error:
-        return reader.line_num
-    return None
+def _header_index(records: Sequence[Record], types: Sequence[CsvType]) -> int:
+    """Which record is the header: the first, or one below a title that could be none."""
+    first = [cell for cell in records[0].cells if cell.strip()]
+    known = {
+        header_name(name)
+        for csv_type in types
+        for column in csv_type.columns
+        for name in (column.name, *column.aliases)
+    }
+    if len(first) > 1 and any(header_name(cell) in known for cell in first):
+        return 0
+    return next(
+        (
+            index
+            for index, record in enumerate(records[:_HEADER_WITHIN])
+            if is_header(record.cells, types)
+        ),
+        0,
+    )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ticketgen_processing.naming import exact_name, loose_name
+from ticketgen_processing.remarks import shorten
 
-__all__ = ["Directory", "Entry", "Match", "is_ignored", "split_names"]
+__all__ = ["Directory", "Entry", "Match", "choice", "is_ignored", "split_names"]
 
 _QUALIFIED = re.compile(r"(?P<name>.*\S)\s*\((?P<qualifier>[^()]*)\)", re.DOTALL)
 _SEPARATOR = re.compile(r"[,;\n]")
@@ -19,6 +20,7 @@ _FIRST_WORD = re.compile(r"\W*([\w/]+)")
 _LONGEST_NAME = 100
 _MOST_CANDIDATES = 500
 _MOST_SUGGESTIONS = 100
+_MOST_NEAR = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Directory:
         self._names: dict[tuple[str, str, str], list[int]] = defaultdict(list)
         self._by_type: dict[str, list[int]] = defaultdict(list)
         self._qualifiers: set[tuple[str, str]] = set(self._aliases)
-        self._suggested: dict[tuple[str, str, str], str | None] = {}
+        self._suggested: dict[tuple[str, str, str], tuple[int, ...]] = {}
         self._sorted: dict[str, list[tuple[str, int]]] = defaultdict(list)
         for index, entry in enumerate(self.entries):
             self._by_type[entry.csv_type].append(index)
@@ -73,7 +75,10 @@ class Directory:
             if entry.machine_name:
                 machine_name = exact_name(entry.machine_name)
                 self._names[entry.csv_type, "machine", machine_name].append(index)
-            insort(self._sorted[entry.csv_type], (loose_name(entry.name), index))
+            self._sorted[entry.csv_type].append((loose_name(entry.name), index))
+        for names in self._sorted.values():
+            names.sort()
+        self._found: dict[tuple[str, ...], Match] = {}
 
     def has(self, csv_type: str) -> bool:
         """Whether any component of a type is known."""
@@ -97,7 +102,7 @@ class Directory:
                 ("machine", exact_name(machine_name or name)),
                 ("loose", loose_name(name)),
             ):
-                match = self._match(csv_type, spelling, key, kind)
+                match = self._once((csv_type, spelling, key, kind), self._match)
                 if match.index is not None:
                     return match
                 found = found if found.indexes else match
@@ -105,22 +110,39 @@ class Directory:
 
     def group(self, csv_type: str, text: str) -> Match:
         """The components of a type whose name is the text, or continues it by another word."""
-        start, names = loose_name(text), self._sorted.get(csv_type, [])
+        return self._once((csv_type, loose_name(text)), self._group)
+
+    def suggestions(
+        self, csv_types: Iterable[str], text: str, *, qualifier: str = "", with_kind: bool = True
+    ) -> tuple[str, ...]:
+        """How to type the names that are near to the text, the likeliest first; at most three.
+
+        With their kind, `Image (Media type)`, unless another column says it.
+        """
+        key = (",".join(csv_types), text, qualifier)
+        # Comparing names is slow, and a sheet of nothing but wrong names needs no more help.
+        if key not in self._suggested and len(self._suggested) < _MOST_SUGGESTIONS:
+            self._suggested[key] = self._nearest(key[0].split(","), text, qualifier)
+        near = (self.entries[index] for index in self._suggested.get(key, ()))
+        return tuple(dict.fromkeys(one.label if with_kind else one.name for one in near))
+
+    def _group(self, csv_type: str, start: str) -> Match:
+        names = self._sorted.get(csv_type, [])
         indexes: list[int] = []
         # A space sorts before every letter, so the names that continue the text stand together.
-        for name, index in names[bisect_left(names, (start, -1)) :]:
+        for place in range(bisect_left(names, (start, -1)), len(names)):
+            name, index = names[place]
             if name != start and not name.startswith(f"{start} "):
                 break
             indexes.append(index)
         return Match(indexes=tuple(sorted(indexes)))
 
-    def suggestion(self, csv_types: Iterable[str], text: str, *, qualifier: str = "") -> str | None:
-        """The label of the component whose name is nearest to the text, if one is near."""
-        key = (",".join(csv_types), text, qualifier)
-        # Comparing names is slow, and a sheet of nothing but wrong names needs no more help.
-        if key not in self._suggested and len(self._suggested) < _MOST_SUGGESTIONS:
-            self._suggested[key] = self._nearest(key[0].split(","), text, qualifier)
-        return self._suggested.get(key)
+    def _once(self, key: tuple[str, ...], search: Callable[..., Match]) -> Match:
+        """What the search finds; the rows of a large sheet ask for the same names often."""
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = search(*key)
+        return found
 
     def _match(self, csv_type: str, spelling: str, key: str, qualifier: str) -> Match:
         indexes = self._names.get((csv_type, spelling, key), [])
@@ -143,23 +165,34 @@ class Directory:
         name = exact_name(qualifier)
         return exact_name(self._aliases.get((csv_type, name), name))
 
-    def _nearest(self, csv_types: Sequence[str], text: str, qualifier: str) -> str | None:
+    def _nearest(self, csv_types: Sequence[str], text: str, qualifier: str) -> tuple[int, ...]:
         split = _QUALIFIED.fullmatch(text.strip())
-        if split is not None:
+        if split is not None and any(
+            (csv_type, exact_name(split["qualifier"])) in self._qualifiers for csv_type in csv_types
+        ):
             text, qualifier = split["name"], split["qualifier"]
         wanted = loose_name(text[:_LONGEST_NAME])
-        candidates: dict[str, str] = {}
+        candidates: dict[str, int] = {}
         for csv_type in csv_types:
             kind = self._kind(csv_type, qualifier)
             for index in self._by_type.get(csv_type, [])[:_MOST_CANDIDATES]:
                 entry = self.entries[index]
                 if not qualifier or self._kind(csv_type, entry.qualifier) == kind:
-                    candidates.setdefault(loose_name(entry.name)[:_LONGEST_NAME], entry.label)
-        for name, label in candidates.items():
-            if f" {wanted} " in f" {name} " or f" {name} " in f" {wanted} ":
-                return label
-        near = get_close_matches(wanted, candidates, n=1, cutoff=0.7)
-        return candidates[near[0]] if near else None
+                    candidates.setdefault(loose_name(entry.name)[:_LONGEST_NAME], index)
+        near = [
+            name
+            for name in candidates
+            if f" {wanted} " in f" {name} " or f" {name} " in f" {wanted} "
+        ]
+        near.sort(key=lambda name: abs(len(name) - len(wanted)))
+        near += get_close_matches(wanted, candidates, n=_MOST_NEAR, cutoff=0.7)
+        return tuple(candidates[name] for name in dict.fromkeys(near))[:_MOST_NEAR]
+
+
+def choice(names: Sequence[str]) -> str:
+    """Names to choose from, in quotes: `“a”, “b” or “c”`."""
+    quoted = [f"“{shorten(name)}”" for name in names]
+    return " or ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
 
 
 def split_names(text: str) -> tuple[str, ...]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ticketgen.provides import Component, ComponentTable, Source, WrittenText
+from ticketgen.provides import Component, ComponentTable, SheetRow, Source, WrittenText
 from ticketgen_processing.escaping import escape_cell, escape_line
 
 __all__ = ["RenderedTicket", "render"]
+
+_WIDEST = 8
+"""Columns beside each other that can still be read with prose among them."""
+_LONGEST_CELL = 70
+_NAMING = 2
+"""So many columns at the front tell one row from the others: its label, its machine name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +38,9 @@ class RenderedTicket:
 def render(component: Component, written: WrittenText) -> RenderedTicket:
     """The ticket of a component; its tables hold every filled cell of its rows, unchanged.
 
-    What the writer says is shown as plain text, so it can neither add a table nor break one.
+    What says the same in all rows of a table stands below it, once, and so does long text of a
+    wide table, row by row; the author's own status stands last. The criteria are tasks to tick
+    off. What the writer says is shown as plain text, so it can neither add a table nor break one.
     """
     return RenderedTicket(
         key=component.key,
@@ -43,7 +51,7 @@ def render(component: Component, written: WrittenText) -> RenderedTicket:
         position=component.position,
         depends_on=tuple(link.key for link in component.depends_on),
         sources=component.sources,
-        notes=component.notes,
+        notes=(*component.notes, *written.notes),
     )
 
 
@@ -54,30 +62,80 @@ def _sections(component: Component, written: WrittenText) -> Iterator[str]:
         yield from story
     if component.row is not None:
         yield "## Configuration"
-        yield _table(("Property", "Value"), component.row.filled.items())
+        yield _property_table(component.row, component.row.filled)
     for table in component.tables:
         yield f"## {escape_line(table.heading)} ({len(table.rows)})"
-        yield _child_table(table)
-    for listed in component.lists:
-        yield f"## {escape_line(listed.heading)}"
-        yield _bullets(link.title for link in listed.links)
+        yield from _child_tables(table)
     if written.success_criteria:
         yield "## Success criteria"
-        yield _bullets(written.success_criteria)
+        yield _list(written.success_criteria, mark="- [ ] ")
+    notes = (*component.notes, *written.notes)
+    if notes:
+        yield "## Notes"
+        yield _list(notes)
+    yield "## Sources"
+    yield _list(_place(source) for source in component.sources)
     if component.depends_on:
         yield "## Dependencies"
-        yield _bullets(link.title for link in component.depends_on)
-    if component.notes:
-        yield "## Notes"
-        yield _bullets(component.notes)
-    yield "## Sources"
-    yield _bullets(_place(source) for source in component.sources)
+        yield _list(link.title for link in component.depends_on)
+    for listed in component.lists:
+        yield f"## {escape_line(listed.heading)}"
+        yield _list(link.title for link in listed.links)
 
 
-def _child_table(table: ComponentTable) -> str:
-    headers = table.headers
-    rows = ([row.cells.get(header, "") for header in headers] for row in table.rows)
-    return _table(headers, rows) if headers else ""
+def _child_tables(table: ComponentTable) -> Iterator[str]:
+    """The rows: what differs as a table or two of them, what does not as one of properties."""
+    status = frozenset[str]().union(*(row.status for row in table.rows))
+    first, headers = table.rows[0], _status_last(table.headers, status)
+    same = [header for header in headers if len({_cell(row, header) for row in table.rows}) == 1]
+    differing = [header for header in headers if header not in same]
+    if not headers:
+        return
+    if not differing:
+        yield _property_table(first, headers) if len(table.rows) == 1 else _rows(table, headers)
+        return
+    texts = _long_texts(table, differing)
+    yield _rows(table, [header for header in differing if header not in texts])
+    if texts:
+        yield f"### {escape_line(' and '.join(texts))}"
+        yield _rows(table, [*differing[:_NAMING], *texts], filled=texts)
+    if same:
+        yield f"### The same in {'both' if len(table.rows) == 2 else f'all {len(table.rows)}'} rows"
+        yield _property_table(first, same)
+
+
+def _long_texts(table: ComponentTable, headers: Sequence[str]) -> list[str]:
+    """The columns of prose, where a table is too wide to be read with them in it."""
+    if len(headers) <= _WIDEST:
+        return []
+    return [
+        header
+        for header in headers[_NAMING:]
+        if any(len(_cell(row, header)) > _LONGEST_CELL for row in table.rows)
+    ]
+
+
+def _rows(table: ComponentTable, headers: Sequence[str], *, filled: Sequence[str] = ()) -> str:
+    """The rows under these headers; only those with text under one of `filled`, if it is given."""
+    rows = (
+        row
+        for row in table.rows
+        if not filled or any(_cell(row, header).strip() for header in filled)
+    )
+    return _table(headers, ([_cell(row, header) for header in headers] for row in rows))
+
+
+def _property_table(row: SheetRow, headers: Iterable[str]) -> str:
+    ordered = _status_last(tuple(headers), row.status)
+    return _table(("Property", "Value"), ([header, row.cells[header]] for header in ordered))
+
+
+def _status_last(headers: Sequence[str], status: frozenset[str]) -> list[str]:
+    return sorted(headers, key=status.__contains__)
+
+
+def _cell(row: SheetRow, header: str) -> str:
+    return row.cells.get(header, "")
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -91,8 +149,8 @@ def _line(cells: Sequence[str], *, escaped: bool = False) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {escape_line(line)}" for line in lines)
+def _list(lines: Iterable[str], *, mark: str = "- ") -> str:
+    return "\n".join(f"{mark}{escape_line(line)}" for line in lines)
 
 
 def _place(source: Source) -> str:

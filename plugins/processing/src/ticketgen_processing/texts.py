@@ -59,7 +59,7 @@ def digest_of_brief(writer: str, version: str, brief: Brief) -> str:
         "writer": [writer, version],
         "site": [brief.site.project_name, brief.site.description],
         "component": _facts(brief.component),
-        "related": [[one.key, one.title] for one in brief.related],
+        "related": [[one.key, one.title, one.text("Description")] for one in brief.related],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 

@@ -100,3 +100,11 @@ async def _asked(writer: Writer, settings: object) -> WriterHealth:
             recovery_actions=tuple(error.recovery_actions),
             for_admin=error.category == "admin_required",
         )
+    except Exception as error:
+        # A writer may be anybody's: what its check does wrong is no fault of whoever starts.
+        return WriterHealth(
+            ready=False,
+            message=f"Its check fails ({type(error).__name__}).",
+            recovery_actions=("Tell whoever has made the writer.",),
+            for_admin=True,
+        )

@@ -10,7 +10,7 @@ from ticketgen_processing import stories
 
 __all__ = ["TEMPLATE_WRITER", "write_from_template"]
 
-_BY_TYPE: Mapping[str, Callable[[Component, SiteContext], WrittenText]] = MappingProxyType(
+_BY_TYPE: Mapping[str, Callable[[Component], WrittenText]] = MappingProxyType(
     {
         "bundles": stories.bundle,
         "image_styles": stories.image_style,
@@ -20,6 +20,7 @@ _BY_TYPE: Mapping[str, Callable[[Component, SiteContext], WrittenText]] = Mappin
         "view_modes": stories.view_mode,
         "views": stories.view,
         "migrations": stories.migration,
+        "custom": stories.custom,
     }
 )
 
@@ -27,8 +28,8 @@ _BY_TYPE: Mapping[str, Callable[[Component, SiteContext], WrittenText]] = Mappin
 def write_from_template(component: Component, site: SiteContext) -> WrittenText:
     """The same text for the same component, always; any type of sheet gets a sensible one."""
     if component.row is None:
-        return stories.undefined(component, site)
-    return _BY_TYPE.get(component.csv_type, stories.generic)(component, site)
+        return stories.undefined(component)
+    return _BY_TYPE.get(component.csv_type, stories.generic)(component)
 
 
 async def _write(brief: Brief) -> WrittenText:

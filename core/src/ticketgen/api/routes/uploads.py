@@ -1,21 +1,16 @@
-"""Uploads: many CSV files at once, each looked at before any of them is stored."""
+"""Uploads: many sheets at once, each looked at before any of them is stored."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http import HTTPStatus
-from pathlib import PurePosixPath
 from typing import Annotated
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.types import Message, Receive
 
 from ticketgen.api import examples
 from ticketgen.api.deps import (
@@ -31,42 +26,46 @@ from ticketgen.api.deps import (
 )
 from ticketgen.api.host import HostRuntime
 from ticketgen.api.problems import FindingsError
-from ticketgen.context import Contributions
-from ticketgen.domain import audit, sessions, task_runs, uploads
-from ticketgen.domain.sessions import Stage, WorkSession
-from ticketgen.errors import (
-    ConfigurationError,
-    ConflictError,
-    InvalidInputError,
-    TooLargeError,
+from ticketgen.api.routes.upload_forms import sent_form
+from ticketgen.api.routes.upload_rules import (
+    LookedAt,
+    inspect_form,
+    inspect_one,
+    inspectors_of,
+    require_open,
+    require_room,
+    require_sizes,
+    workbook_endings,
 )
+from ticketgen.domain import audit, sessions, uploads
+from ticketgen.domain.sessions import Stage
+from ticketgen.errors import ConflictError
 from ticketgen.findings import Finding
-from ticketgen.provides import Inspection, UploadInspector
-from ticketgen.runtime import Runtime
-from ticketgen.settings import Settings
-from ticketgen.starting import UnitOfWork
+from ticketgen.provides import Inspection
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/sessions/{session_id}/uploads", tags=["uploads"])
 
 
-_ENDING_BYTES = 100
-"""More than a form's last line, the closing boundary of at most 70 characters."""
-
-
 class UploadView(BaseModel):
-    """One stored file."""
+    """One stored sheet."""
 
     model_config = ConfigDict(
         from_attributes=True, json_schema_extra={"examples": [examples.UPLOAD]}
     )
 
     id: UUID
-    file_name: str
+    file_name: str = Field(description="Of a sheet of a workbook: `{workbook}/{sheet}`.")
+    workbook: str | None = Field(description="The uploaded workbook it is a sheet of, if it is.")
     csv_type: str
+    confidence: float = Field(description="How sure the type is, from 0 to 1; 1 if chosen.")
+    detected_by: str = Field(
+        description="`file name and header`, `file name`, `header` or `chosen`."
+    )
+    encoding: str = Field(description="Of the uploaded file: `utf-8`, `windows-1252`, `xlsx`.")
     row_count: int = Field(description="Rows below the header.")
-    size: int = Field(description="Bytes.")
+    size: int = Field(description="Bytes, as stored.")
     sha256: str
     created_at: datetime
 
@@ -78,20 +77,33 @@ class UploadResult(BaseModel):
 
     uploads: list[UploadView]
     findings: list[Finding] = Field(
-        description="Problems inside the files; they stop nothing, tickets get a note of them."
+        description="Problems inside the files, and sheets that were left out."
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _File:
-    name: str
-    content: bytes
+class UploadChange(BaseModel):
+    """What may be corrected of a stored sheet."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [examples.UPLOAD_CHANGE]}
+    )
+
+    csv_type: str = Field(min_length=1, max_length=50, description="The type it is to have.")
+
+
+class ChangedUpload(BaseModel):
+    """A corrected sheet, and what is worth a look in it as the type it has now."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.CHANGED_UPLOAD]})
+
+    upload: UploadView
+    findings: list[Finding]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Received:
-    files: list[_File]
-    inspections: dict[str, Inspection]
+class _LookedAgain:
+    inspection: Inspection
+    sha256: str
 
 
 async def _receive(
@@ -103,7 +115,7 @@ async def _receive(
         str | None,
         Query(max_length=50, description="The type of the files, if it is not to be detected."),
     ] = None,
-) -> _Received:
+) -> LookedAt:
     """The files of the form, read and looked at while no connection and no lock is held.
 
     How long that takes is up to the sender; a few slow ones would stop the API for everybody.
@@ -112,24 +124,47 @@ async def _receive(
         user = await current_user(work, credentials)
         session = await sessions.get_session(work.db, session_id)
         refuse_foreign(session, user)
-        await _require_open(work, session)
-        stored = await uploads.usage(work.db, session.id)
-    try:
-        files = await _read_form(request, runtime.settings)
-    except HTTPException as error:
-        if error.status_code != HTTPStatus.BAD_REQUEST:
-            raise
-        raise InvalidInputError(
-            f"The form cannot be read: {error.detail}",
-            recovery_actions=["Send it as multipart/form-data with a boundary and named parts."],
-        ) from error
-    _require_room(stored, files, runtime.settings)
-    return _Received(files=files, inspections=await _inspected(runtime, files, csv_type))
+        await require_open(work, session)
+        stored = await uploads.usage(work.db, session_id)
+    endings = workbook_endings(inspectors_of(runtime.registry))
+    async with sent_form(request, runtime.settings, endings) as form:
+        require_room(stored, [file.least for file in form.files], runtime.settings)
+        return await inspect_form(form, csv_type, runtime.registry)
 
 
 # The first parameter of its route: dependencies are resolved in that order, and the transaction
 # of the others must not begin before the files are there.
-Received = Annotated[_Received, Depends(_receive, scope="function")]
+Received = Annotated[LookedAt, Depends(_receive, scope="function")]
+
+
+async def _look_again(
+    session_id: SessionId,
+    upload_id: UUID,
+    change: UploadChange,
+    credentials: Credentials,
+    runtime: HostRuntime,
+) -> _LookedAgain:
+    """The stored sheet, looked at as the type it is to have, while no lock is held."""
+    async with runtime.unit_of_work() as work:
+        user = await current_user(work, credentials)
+        session = await sessions.get_session(work.db, session_id)
+        refuse_foreign(session, user)
+        await require_open(work, session)
+        upload = await uploads.get_upload(work.db, session_id=session_id, upload_id=upload_id)
+        content = await uploads.read_content(work.db, upload)
+        name, sha256 = upload.file_name, upload.sha256
+    inspection = await asyncio.to_thread(
+        inspect_one,
+        inspectors_of(runtime.registry),
+        name,
+        content,
+        {name: change.csv_type},
+        runtime.registry,
+    )
+    return _LookedAgain(inspection=inspection, sha256=sha256)
+
+
+LookedAgain = Annotated[_LookedAgain, Depends(_look_again, scope="function")]
 
 
 _FILES_BODY = {
@@ -147,7 +182,13 @@ _FILES_BODY = {
                                 "type": "string",
                                 "contentMediaType": "application/octet-stream",
                             },
-                        }
+                        },
+                        "types": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "description": "An object: name of a sheet (`Bundles.csv`, "
+                            "`Book.xlsx/Bundles`) to the type it is to have.",
+                        },
                     },
                 }
             }
@@ -169,21 +210,27 @@ async def upload_files(
     user: CurrentUser,
     runtime: HostRuntime,
 ) -> UploadResult:
-    """Store CSV files: all of them, or, if one cannot be read, none; all problems are told at once.
+    """Store sheets: all of them, or, if one cannot be read, none; all problems are told at once.
 
-    A file replaces one of the same name. New files take a session in review back to `upload`.
+    A file replaces one of the same name, a workbook all its sheets. New files take a session in
+    review back to `upload`.
     """
-    await _require_open(work, session)
-    files, inspections = received.files, received.inspections
-    _require_room(await uploads.usage(work.db, session.id), files, runtime.settings)
-    findings = tuple(item for inspection in inspections.values() for item in inspection.findings)
-    refused = [name for name, inspection in inspections.items() if not inspection.sheets]
-    if refused:
+    await require_open(work, session)
+    if received.refused:
         raise FindingsError(
-            f"Nothing was stored: {', '.join(refused)} cannot be read as a specification sheet.",
-            findings,
+            f"Nothing was stored: {', '.join(received.refused)} cannot be read as a "
+            "specification sheet.",
+            received.findings,
         )
-    stored = [
+    files = list(received.inspections)
+    sheets = [sheet for _, sheet in received.sheets]
+    require_sizes(sheets, runtime.settings)
+    stored = await uploads.usage(work.db, session.id)
+    require_room(stored, received.room, runtime.settings)
+    gone = await uploads.delete_replaced(
+        work.db, session_id=session.id, files=files, keep=[sheet.name for sheet in sheets]
+    )
+    put = [
         await uploads.put_upload(
             work.db,
             session_id=session.id,
@@ -191,13 +238,12 @@ async def upload_files(
             csv_type=sheet.csv_type,
             row_count=sheet.row_count,
             content=sheet.content,
-            workbook=file.name if sheet.name != file.name else None,
+            workbook=file if sheet.name != file else None,
             confidence=sheet.confidence,
             detected_by=sheet.detected_by,
             encoding=sheet.encoding,
         )
-        for file in files
-        for sheet in inspections[file.name].sheets
+        for file, sheet in received.sheets
     ]
     session.stage = Stage.UPLOAD
     sessions.touch(session)
@@ -206,29 +252,92 @@ async def upload_files(
         "uploads.stored",
         actor_id=user.id,
         session_id=session.id,
-        details={"files": [file.name for file in files]},
+        details={"files": files, "sheets": [sheet.name for sheet in sheets], "removed": gone},
     )
-    for upload in stored:
+    for upload in put:
         await work.db.refresh(upload, ["created_at"])
     return UploadResult(
-        uploads=[UploadView.model_validate(upload) for upload in stored], findings=list(findings)
+        uploads=[UploadView.model_validate(upload) for upload in put],
+        findings=list(received.findings),
     )
 
 
 @router.get("", responses=problem_responses(403, 404))
 async def list_files(session: OwnedSession, work: Work) -> list[UploadView]:
-    """List the session's files by name."""
+    """List the session's sheets by name."""
     return [
         UploadView.model_validate(item) for item in await uploads.list_uploads(work.db, session.id)
     ]
+
+
+@router.patch("/{upload_id}", responses=problem_responses(403, 404, 409))
+async def correct_file(
+    looked: LookedAgain, upload_id: UUID, session: LockedSession, work: Work, user: CurrentUser
+) -> ChangedUpload:
+    """Correct the type of a sheet without uploading it again.
+
+    Another type takes a session in review back to `upload`; the same one only says that it is
+    right.
+    """
+    await require_open(work, session)
+    upload = await uploads.get_upload(work.db, session_id=session.id, upload_id=upload_id)
+    if upload.sha256 != looked.sha256:
+        raise ConflictError(
+            f"{upload.file_name} was replaced meanwhile.",
+            recovery_actions=["Look at the new file, and correct its type if it is still wrong."],
+        )
+    if not looked.inspection.sheets:
+        raise FindingsError(
+            f"{upload.file_name} cannot have this type.", looked.inspection.findings
+        )
+    found = looked.inspection.sheets[0]
+    audit.record(
+        work.db,
+        "upload.type_corrected",
+        actor_id=user.id,
+        session_id=session.id,
+        subject=upload.file_name,
+        details={"from": upload.csv_type, "to": found.csv_type},
+    )
+    if found.csv_type != upload.csv_type:
+        session.stage = Stage.UPLOAD
+    upload.csv_type = found.csv_type
+    upload.confidence = found.confidence
+    upload.detected_by = found.detected_by
+    upload.row_count = found.row_count
+    sessions.touch(session)
+    return ChangedUpload(
+        upload=UploadView.model_validate(upload), findings=list(looked.inspection.findings)
+    )
+
+
+@router.get(
+    "/{upload_id}/content",
+    responses=problem_responses(403, 404)
+    | {200: {"content": {"text/csv": {}}, "description": "The sheet as it is stored."}},
+    response_class=Response,
+)
+async def read_file(upload_id: UUID, session: OwnedSession, work: Work) -> Response:
+    """Download a sheet as it is stored: a CSV file as it came, one of a workbook in UTF-8."""
+    upload = await uploads.get_upload(work.db, session_id=session.id, upload_id=upload_id)
+    content = await uploads.read_content(work.db, upload)
+    name = upload.file_name.replace("/", " - ") + (".csv" if upload.workbook else "")
+    return Response(
+        content,
+        media_type="application/octet-stream" if upload.workbook is None else "text/csv",
+        headers={
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 @router.delete("/{upload_id}", status_code=204, responses=problem_responses(403, 404, 409))
 async def delete_file(
     upload_id: UUID, session: LockedSession, work: Work, user: CurrentUser
 ) -> Response:
-    """Remove a file; a session in review goes back to `upload`."""
-    await _require_open(work, session)
+    """Remove a sheet; a session in review goes back to `upload`."""
+    await require_open(work, session)
     upload = await uploads.get_upload(work.db, session_id=session.id, upload_id=upload_id)
     audit.record(
         work.db,
@@ -241,141 +350,3 @@ async def delete_file(
     session.stage = Stage.UPLOAD
     sessions.touch(session)
     return Response(status_code=204)
-
-
-async def _require_open(work: UnitOfWork, session: WorkSession) -> None:
-    """Let the files alone while somebody reads them, and once they have been exported."""
-    sessions.require_stage(
-        session,
-        Stage.SITE_INFO_COLLECTION,
-        Stage.UPLOAD,
-        Stage.REVIEW,
-        doing="Changing the files",
-    )
-    active = await task_runs.find_active_run(work.db, session_id=session.id)
-    if active is not None:
-        raise ConflictError(
-            f"`{active.task_type}` is at work on this session.",
-            recovery_actions=[f"Wait until the run {active.id} has ended."],
-        )
-
-
-def _keep_ending(receive: Receive, ending: bytearray) -> Receive:
-    """The request's body, of which the last bytes are kept in `ending`."""
-
-    async def kept() -> Message:
-        message = await receive()
-        ending.extend(message.get("body", b""))
-        del ending[:-_ENDING_BYTES]
-        return message
-
-    return kept
-
-
-async def _read_form(request: Request, settings: Settings) -> list[_File]:
-    """The files of the form, refused by number and size before they are in memory."""
-    content_type = request.headers.get("content-type", "").lower()
-    if not content_type.startswith("multipart/form-data"):
-        raise InvalidInputError(
-            "The files must come as multipart/form-data, in the field `files`.",
-            recovery_actions=["Send them as a form, such as `curl -F files=@Bundles.csv …`."],
-        )
-    ending = bytearray()
-    watched = Request(request.scope, _keep_ending(request.receive, ending))
-    async with watched.form(max_files=1000, max_fields=10) as form:
-        # Starlette passes over a part that has no end, and the file in it would be missing.
-        if not ending.rstrip().endswith(b"--"):
-            raise InvalidInputError(
-                "The form ends in the middle; a file may be cut off.",
-                recovery_actions=["Send it again."],
-            )
-        parts = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
-        if not parts:
-            raise InvalidInputError(
-                "The form has no file in the field `files`.",
-                recovery_actions=["Choose at least one CSV file."],
-            )
-        if len(parts) > settings.upload_max_files:
-            raise _too_many(len(parts), settings)
-        _require_sizes(parts, settings)
-        return _distinct([_File(name=_name(part), content=await part.read()) for part in parts])
-
-
-def _require_sizes(parts: list[UploadFile], settings: Settings) -> None:
-    limit = settings.upload_max_file_bytes
-    large = [f"{_name(part)} ({part.size:,} bytes)" for part in parts if (part.size or 0) > limit]
-    if large:
-        raise TooLargeError(
-            f"A file may have at most {limit:,} bytes: {', '.join(large)}.",
-            recovery_actions=["Split the sheet, or remove what does not belong to it."],
-        )
-
-
-def _name(part: UploadFile) -> str:
-    """The bare name of a file: what a browser of another system sends as a path is cut off."""
-    bare = PurePosixPath((part.filename or "").replace("\\", "/")).name
-    if bare in {"", ".."} or len(bare) > 255 or not bare.isprintable():
-        raise InvalidInputError(
-            f"{part.filename!r:.80} is no usable file name.",
-            recovery_actions=["Give the file a name of 1 to 255 printable characters."],
-        )
-    return bare
-
-
-def _distinct(files: list[_File]) -> list[_File]:
-    names = [file.name for file in files]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidInputError(
-            f"Two files have the same name: {', '.join(twice)}.",
-            recovery_actions=["Rename one of them."],
-        )
-    return files
-
-
-def _too_many(count: int, settings: Settings) -> TooLargeError:
-    return TooLargeError(
-        f"A session may have at most {settings.upload_max_files} files, not {count}.",
-        recovery_actions=["Upload only the sheets the tickets are to be made from."],
-    )
-
-
-def _require_room(stored: Mapping[str, int], files: list[_File], settings: Settings) -> None:
-    sizes = {**stored, **{file.name: len(file.content) for file in files}}
-    if len(sizes) > settings.upload_max_files:
-        raise _too_many(len(sizes), settings)
-    if sum(sizes.values()) > settings.upload_max_session_bytes:
-        raise TooLargeError(
-            f"A session may have {settings.upload_max_session_bytes:,} bytes of files, "
-            f"not {sum(sizes.values()):,}.",
-            recovery_actions=["Remove files that are not needed."],
-        )
-
-
-async def _inspected(
-    runtime: Runtime, files: list[_File], csv_type: str | None
-) -> dict[str, Inspection]:
-    inspectors = runtime.registry.provided(UploadInspector)
-    if not inspectors:
-        raise ConfigurationError(
-            "No installed plugin can read specification sheets.",
-            recovery_actions=["Ask an administrator to install ticketgen-processing."],
-        )
-    return {
-        file.name: await asyncio.to_thread(
-            _first_that_knows, inspectors, file, csv_type, runtime.registry
-        )
-        for file in files
-    }
-
-
-def _first_that_knows(
-    inspectors: Sequence[UploadInspector],
-    file: _File,
-    csv_type: str | None,
-    contributions: Contributions,
-) -> Inspection:
-    """What the first inspector that finds a type says, else what the first one refuses it for."""
-    chosen = {file.name: csv_type} if csv_type else {}
-    found = [item.inspect(file.name, file.content, chosen, contributions) for item in inspectors]
-    return next((inspection for inspection in found if inspection.sheets), found[0])
