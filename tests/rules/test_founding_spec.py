@@ -273,6 +273,4 @@ def test_the_task_types_are_those_of_the_specification() -> None:
     tasks = load_registry(Settings()).tasks
 
     assert {"processing", "export", "adf_validation"} <= set(tasks)
-    assert {registered.task.job_name for registered in tasks.values()} == (
-        JOBS | CLEAN_UPS | SINCE
-    )
+    assert {registered.task.job_name for registered in tasks.values()} == (JOBS | CLEAN_UPS | SINCE)

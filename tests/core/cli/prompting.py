@@ -56,7 +56,9 @@ class Prompt:
     async def done(self, *arguments: str, answer: str | None = None) -> Result:
         """What became of a command; `answer` is what was typed at its question."""
         group, *others = arguments
-        return await asyncio.to_thread(CliRunner().invoke, _GROUPS[group], others, input=answer)
+        app = _GROUPS[group]
+        assert app is not None
+        return await asyncio.to_thread(CliRunner().invoke, app, others, input=answer)
 
     async def said(self, *arguments: str, code: int = 0, answer: str | None = None) -> str:
         """What a command printed, which ended as expected."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tests.plugins.processing.broken import Broken
@@ -18,7 +18,9 @@ _ARTICLE = ["Article", "article", "Content type"]
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
-def _book(rows: list[list[object]], **more: list[list[object]]) -> Callable[[], bytes]:
+def _book(
+    rows: Sequence[Sequence[object]], **more: Sequence[Sequence[object]]
+) -> Callable[[], bytes]:
     return lambda: workbook({"Bundles": [_HEAD, *rows], **more})
 
 

@@ -61,6 +61,8 @@ class ModelStub:
     about: Reply | None = None
     """In the place of what it says of a model."""
     seen: list[Seen] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the first request."""
     port: int = 0
     at_once: int = 0
     most_at_once: int = 0
@@ -135,6 +137,7 @@ async def serving(stub: ModelStub) -> AsyncIterator[ModelStub]:
 async def _one(stub: ModelStub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
     seen = await _read(reader)
     stub.seen.append(seen)
+    stub.asked.set()
     stub.at_once += 1
     stub.most_at_once = max(stub.most_at_once, stub.at_once)
     try:

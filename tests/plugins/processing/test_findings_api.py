@@ -124,7 +124,9 @@ async def test_another_wrong_name_in_an_accepted_column_is_a_new_error(api: Api)
 async def test_an_acceptance_is_taken_back_and_refused_for_warnings_and_old_reports(
     api: Api,
 ) -> None:
-    session_id = await start_session(api, {**WRONG, "Bundles.csv": WRONG["Bundles.csv"] + b"X,42x42,Vocabulary\n"})
+    session_id = await start_session(
+        api, {**WRONG, "Bundles.csv": WRONG["Bundles.csv"] + b"X,42x42,Vocabulary\n"}
+    )
     report = await journeys.accept_errors(api, session_id)
     wrong, *others = report["groups"]
     [harmless] = [group["id"] for group in others if group["severity"] == "warning"][:1]

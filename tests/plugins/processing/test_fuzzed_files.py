@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from functools import cache
+from typing import Literal
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -47,7 +48,12 @@ def _padded(rows: list[list[str]]) -> list[tuple[str, ...]]:
     told=st.booleans(),
 )
 def test_a_table_comes_back_cell_by_cell_however_it_was_written(
-    rows: list[list[str]], encoding: str, delimiter: str, quoting: int, ending: str, told: bool
+    rows: list[list[str]],
+    encoding: str,
+    delimiter: str,
+    quoting: Literal[0, 1],
+    ending: str,
+    told: bool,
 ) -> None:
     out = io.StringIO(newline="")
     out.write(f"sep={delimiter}{ending}" if told else "")
@@ -55,7 +61,7 @@ def test_a_table_comes_back_cell_by_cell_however_it_was_written(
         out,
         delimiter=delimiter,
         quoting=quoting,
-        lineterminator=ending,  # type: ignore[arg-type]
+        lineterminator=ending,
     ).writerows([HEAD, *rows])
 
     table = read_table(out.getvalue().encode(encoding), CSV_TYPES)
@@ -129,7 +135,7 @@ def test_another_reader_of_workbooks_sees_the_same_cells(rows: list[list[object]
 
 @cache
 def _good_workbook() -> bytes:
-    rows = [HEAD, ["Article", "article", "Content type"], ["News", "news", 3.5]]
+    rows: list[list[object]] = [[*HEAD], ["Article", "article", "Content type"], ["News", "n", 3.5]]
     return packed(parts({"Bundles": sheet_xml(rows), "Notes": sheet_xml([["x"]])}))
 
 

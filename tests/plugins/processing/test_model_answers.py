@@ -22,7 +22,7 @@ async def stub() -> AsyncIterator[ModelStub]:
         yield started
 
 
-def words(*criteria: str, story: str = GOOD["user_story"]) -> Reply:
+def words(*criteria: str, story: object = GOOD["user_story"]) -> Reply:
     return Reply(words={"user_story": story, "success_criteria": list(criteria)})
 
 
@@ -82,7 +82,7 @@ async def test_what_the_sheets_do_not_have_is_refused_and_the_model_is_told_what
         Reply(words='{"user_story": "As a'),
         Reply(words={"story": "As an editor, I want it."}),
         Reply(words={"user_story": 7, "success_criteria": "It exists."}),
-        words(story="", *GOOD["success_criteria"]),
+        words(*GOOD["success_criteria"], story=""),
         words("It exists.", story="HACKED"),
         words(),
         words(*["It exists."] * 40),

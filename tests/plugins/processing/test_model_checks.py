@@ -111,7 +111,7 @@ async def test_without_package_or_key_it_is_said_what_to_add_and_nobody_is_asked
         wanted = f"pip install 'ticketgen-processing[{name}]'"
     else:
         key = None if missing == "key" else SecretStr("sk-one\nsk-two")
-        given = ProcessingSettings(**{f"{name}_api_key": key})
+        given = ProcessingSettings.model_validate({f"{name}_api_key": key})
         wanted = f"TICKETGEN_PROCESSING_{name.upper()}_API_KEY"
 
     health = await health_of(name, given)
@@ -130,7 +130,10 @@ async def test_without_package_or_key_it_is_said_what_to_add_and_nobody_is_asked
 def test_an_estimate_goes_up_with_tickets_and_down_with_concurrency(name: str) -> None:
     estimate = writer(name).estimate
     assert estimate is not None
-    prices = {f"{name}_input_price": Decimal(1), f"{name}_output_price": Decimal(5)}
+    prices: dict[str, Any] = {
+        f"{name}_input_price": Decimal(1),
+        f"{name}_output_price": Decimal(5),
+    }
     given = settings(**prices, model_concurrency=10)
 
     nothing = estimate(given, [])
@@ -184,7 +187,7 @@ def test_settings_come_from_the_environment_and_hide_their_keys(
     monkeypatch.setenv("TICKETGEN_PROCESSING_OPENAI_BASE_URL", "http://models.example/v1/")
     monkeypatch.setenv("TICKETGEN_PROCESSING_MODEL_TIMEOUT", "20")
 
-    given = ProcessingSettings(_env_prefix="TICKETGEN_PROCESSING_")  # type: ignore[call-arg]
+    given = ProcessingSettings(_env_prefix="TICKETGEN_PROCESSING_")
 
     assert given.openai_api_key == SecretStr(KEY)
     assert given.openai_base_url == "http://models.example/v1"

@@ -89,11 +89,10 @@ async def test_whoever_is_told_to_wait_lets_the_others_wait_as_well(stub: ModelS
     stub.script(refusal(429, "rate_limit_exceeded", retry_after="1"), Reply())
 
     async with opening(stub) as opened:
-        first = asyncio.create_task(opened.write(brief()))
-        while not stub.questions:
-            await asyncio.sleep(0.001)
+        first = asyncio.ensure_future(opened.write(brief()))
+        await asyncio.wait_for(stub.asked.wait(), 20)
         await asyncio.sleep(0.2)
-        others = [asyncio.create_task(opened.write(brief())) for _ in range(5)]
+        others = [asyncio.ensure_future(opened.write(brief())) for _ in range(5)]
         await asyncio.sleep(0.2)
         while_waiting = len(stub.questions)
         await asyncio.gather(first, *others)

@@ -71,7 +71,7 @@ class Asking:
             failure = error.failure if isinstance(error, FailedRequestError) else None
             told = failure.as_error(self._opened.access) if failure is not None else error
             if usage.input_tokens or usage.output_tokens:
-                told.usage = self._usage(asked, usage)  # type: ignore[union-attr]
+                told.__dict__["usage"] = self._usage(asked, usage)
             if told is error:
                 raise
             raise told from None

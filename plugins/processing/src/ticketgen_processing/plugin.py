@@ -12,6 +12,7 @@ from ticketgen_processing.csv_types import CSV_TYPES
 from ticketgen_processing.errors import ERRORS
 from ticketgen_processing.inspecting import CSV_INSPECTOR
 from ticketgen_processing.metrics import METRICS
+from ticketgen_processing.model_writers import MODEL_WRITERS
 from ticketgen_processing.service import ProcessingService
 from ticketgen_processing.settings import ProcessingSettings
 from ticketgen_processing.stored import Base
@@ -24,14 +25,21 @@ __all__ = ["ticketgen_plugin"]
 
 @hookimpl
 def ticketgen_plugin() -> Plugin:
-    """Generation of tickets, the sheet types it knows, and the template writer."""
+    """Checks of sheets, generation of tickets, the types of sheets, and three writers."""
     return Plugin(
         name="processing",
         summary="Turns specification sheets into tickets.",
         tasks=(GENERATE_TICKETS, CHECK_SHEETS, REGENERATE_TICKET),
         router=router,
         service=ProcessingService,
-        provides=(*CSV_TYPES, CSV_INSPECTOR, TEMPLATE_WRITER, *METRICS, Commands(app=commands)),
+        provides=(
+            *CSV_TYPES,
+            CSV_INSPECTOR,
+            TEMPLATE_WRITER,
+            *MODEL_WRITERS,
+            *METRICS,
+            Commands(app=commands),
+        ),
         settings=ProcessingSettings,
         lifespan=open_health,
         errors=ERRORS,
