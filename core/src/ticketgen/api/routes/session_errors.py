@@ -15,8 +15,8 @@ from ticketgen.api import examples
 from ticketgen.api.csv_answers import csv_answer
 from ticketgen.api.deps import OwnedSession, Work, problem_responses
 from ticketgen.api.host import HostRuntime
+from ticketgen.api.paging import Limit, Offset, tell_total, told_total
 from ticketgen.api.routes import session_examples
-from ticketgen.api.routes.paging import Limit, Offset, tell_total, told_total
 from ticketgen.database import connected_session
 from ticketgen.domain import failures, recovery
 from ticketgen.domain.failures import Failure, FailureFilter, FailureGroup

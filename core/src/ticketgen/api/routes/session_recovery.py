@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ticketgen.api.deps import CurrentUser, Work, problem_responses
 from ticketgen.api.host import HostRuntime
+from ticketgen.api.paging import Limit, Offset
 from ticketgen.api.routes import session_examples
-from ticketgen.api.routes.paging import Limit, Offset
 from ticketgen.api.routes.session_ending import CountsView
 from ticketgen.api.routes.session_errors import FailureView
 from ticketgen.api.routes.session_steps import NextStep, next_steps

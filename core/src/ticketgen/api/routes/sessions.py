@@ -18,7 +18,7 @@ from ticketgen.api.deps import (
     problem_responses,
 )
 from ticketgen.api.host import HostRuntime
-from ticketgen.api.routes.paging import Limit, Offset, tell_total, told_total
+from ticketgen.api.paging import Limit, Offset, tell_total, told_total
 from ticketgen.api.texts import LongText, ShortText
 from ticketgen.domain import audit, sessions
 from ticketgen.domain.sessions import Stage, WorkSession
