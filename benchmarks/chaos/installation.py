@@ -21,7 +21,7 @@ from ticketgen.api.app import create_app
 from ticketgen.database import create_engine
 from ticketgen.domain import tokens, users
 from ticketgen.embedded import EmbeddedServers
-from ticketgen.migrations import upgrade_schema
+from ticketgen.migrations import installed_trees, upgrade_all
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings, load_settings
 from ticketgen.testing import installed_plugin
@@ -107,7 +107,7 @@ def _settings(environment: Mapping[str, str]) -> Settings:
 async def _migrate(settings: Settings) -> None:
     engine = create_engine(settings, application_name="chaos-migration")
     try:
-        await upgrade_schema(engine)
+        await upgrade_all(engine, installed_trees(settings).trees)
     finally:
         await engine.dispose()
 

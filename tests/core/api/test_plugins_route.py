@@ -15,8 +15,8 @@ async def test_every_plugin_is_listed_with_what_it_adds(api: Api) -> None:
     processing = plugins["processing"]
     assert processing["status"] == "active"
     assert processing["distribution"] == "ticketgen-processing"
-    assert processing["tasks"] == ["processing"]
-    assert processing["channels"] == ["progress:{session_id}:processing"]
+    assert processing["tasks"] == ["processing", "processing.check", "processing.regenerate"]
+    assert "progress:{session_id}:processing" in processing["channels"]
     assert "POST /api/processing/generate-tickets/{session_id}" in processing["routes"]
     assert "Writer template" in processing["provides"]
     assert processing["problems"] == []

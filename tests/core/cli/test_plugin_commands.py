@@ -57,13 +57,13 @@ def test_a_plugins_command_is_a_word_after_the_plugins_name(install_plugin: Inst
     result = _done("acme_bells", "ring", "--times", "2")
 
     assert result.exit_code == 0, result.output
-    assert result.stdout.split() == ["ding", "ding", "1"]
+    assert result.stdout.split() == ["ding", "ding", "3"]
 
 
 def test_an_underscore_of_the_name_may_be_typed_as_a_hyphen(install_plugin: Install) -> None:
     install_plugin("acme_bells", WITH_COMMANDS)
 
-    assert _done("acme-bells", "ring").stdout.split() == ["ding", "1"]
+    assert _done("acme-bells", "ring").stdout.split() == ["ding", "3"]
 
 
 def test_a_plugins_name_alone_shows_its_commands(install_plugin: Install) -> None:

@@ -79,5 +79,5 @@ async def test_tickets_come_in_order_of_work_with_their_dependencies(api: Api) -
 
     assert [ticket["position"] for ticket in (topics, article, event)] == [1, 2, 3]
     assert "Topics" in topics["title"]
-    assert article["depends_on"] == [topics["id"]]
-    assert event["depends_on"] == [article["id"]]
+    assert [one["id"] for one in article["depends_on"]] == [topics["id"]]
+    assert [one["id"] for one in event["depends_on"]] == [article["id"]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.domain.tickets import Ticket, TicketDependency, among
@@ -72,7 +72,8 @@ async def needed_by(db: AsyncSession, ticket_id: UUID) -> list[TicketPlace]:
 
 async def everything_needed(db: AsyncSession, ticket_id: UUID) -> dict[UUID, list[UUID]]:
     """The ticket, and all it needs directly or not, each with what it needs itself."""
-    reached = select(literal(ticket_id).label("id")).cte("reached", recursive=True)
+    first = select(Ticket.id).where(Ticket.id == ticket_id)
+    reached = first.cte("reached", recursive=True)
     reached = reached.union(
         select(TicketDependency.depends_on_id)
         .join(reached, TicketDependency.ticket_id == reached.c.id)

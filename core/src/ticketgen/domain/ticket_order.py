@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Uuid, case, func, literal, select, update
+from sqlalchemy import Uuid, case, cast, column, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -120,8 +120,9 @@ def _named(places: Sequence[TicketPlace]) -> str:
 async def _place(db: AsyncSession, session_id: UUID, moved: Sequence[UUID], slot: int) -> None:
     """Put tickets, in the order they have, in front of what stands at `slot`; number all anew."""
     # Joined and not compared with an array, which would be searched for every ticket.
-    named = func.unnest(literal(list(moved), ARRAY(Uuid))).column_valued("named")
-    is_moved = named.is_not(None)
+    listed = func.unnest(cast(list(moved), ARRAY(Uuid)))
+    named = listed.table_valued(column("id", Uuid)).render_derived(name="named")
+    is_moved = named.c.id.is_not(None)
     placed = (
         select(
             Ticket.id,
@@ -136,7 +137,7 @@ async def _place(db: AsyncSession, session_id: UUID, moved: Sequence[UUID], slot
             )
             .label("place"),
         )
-        .outerjoin(named, named == Ticket.id)
+        .outerjoin(named, named.c.id == Ticket.id)
         .where(Ticket.session_id == session_id)
         .subquery()
     )

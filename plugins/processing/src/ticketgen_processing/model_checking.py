@@ -30,7 +30,7 @@ async def check_model(access: ModelAccess) -> WriterHealth:
     )
     async with open_model(replace(access, limits=limits)) as opened:
         failure = await _about(opened)
-        if failure is not None and failure.status in _NO_SUCH_ROUTE:
+        if failure is not None and (failure.is_unreadable or failure.status in _NO_SUCH_ROUTE):
             failure = await _a_word(opened)
     return _health(access, failure)
 
@@ -43,7 +43,7 @@ async def _about(opened: OpenedModel) -> Failure | None:
     if isinstance(getattr(found, "id", None), str):
         return None
     # A page for people, for instance, under a wrong address.
-    return Failure(meaning=Meaning.AGAIN, message="", status=404)
+    return Failure(meaning=Meaning.AGAIN, message="", is_unreadable=True)
 
 
 async def _a_word(opened: OpenedModel) -> Failure | None:

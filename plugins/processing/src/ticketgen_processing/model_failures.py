@@ -49,6 +49,8 @@ class Failure:
     status: int | None = None
     code: str = ""
     retry_after: float | None = None
+    is_unreadable: bool = False
+    """Whether there was an answer, but none that the interface knows."""
 
     def as_error(self, access: ModelAccess) -> TicketgenError:
         """What a run, or a person who wants to start one, is told."""
@@ -97,6 +99,7 @@ def failure_of(error: Exception, access: ModelAccess) -> Failure:
         message = f"The server of {access.model} cannot be reached, or breaks off its answer."
     else:
         message = f"The server of {access.model} answers with something that cannot be read."
+        return Failure(meaning=Meaning.AGAIN, message=message, code=name, is_unreadable=True)
     return Failure(meaning=Meaning.AGAIN, message=message, code=name)
 
 
