@@ -117,12 +117,20 @@ async def put_text(db: AsyncSession, *, session_id: UUID, digest: str, text: Wri
     )
 
 
-def note_usage(
-    db: AsyncSession, *, run: RunIdentity, ticket_key: str, writer: str, usage: Usage
+async def note_usage(
+    db: AsyncSession,
+    *,
+    run: RunIdentity,
+    usage_id: UUID,
+    ticket_key: str,
+    writer: str,
+    usage: Usage,
 ) -> None:
-    """Keep what a text has used up, also one that was not good enough."""
-    db.add(
-        WriterUsage(
+    """Keep what a text has used up, also one that was not good enough; once for each id."""
+    await db.execute(
+        insert(WriterUsage)
+        .values(
+            id=usage_id,
             session_id=run.session_id,
             run_id=run.id,
             ticket_key=ticket_key,
@@ -133,6 +141,7 @@ def note_usage(
             output_tokens=usage.output_tokens,
             cost=usage.cost,
         )
+        .on_conflict_do_nothing()
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from uuid import UUID
 
 from ticketgen import Contributions, TaskContext
 from ticketgen.provides import (
@@ -19,6 +20,7 @@ from ticketgen.provides import (
     Writer,
     WrittenText,
 )
+from ticketgen.tables import new_id
 from ticketgen_processing.errors import BudgetSpentError, UnknownWriterError
 from ticketgen_processing.texts import digest_of_brief, known_texts, note_usage, put_text, spent
 
@@ -118,9 +120,24 @@ async def write_one(
         return work.result
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Purchase:
+    """What was paid for: a text under its digest, or, after a failure, nothing."""
+
+    brief: Brief
+    usage: Usage
+    digest: str = ""
+    text: WrittenText | None = None
+    id: UUID = field(default_factory=new_id)
+
+
 @dataclass(kw_only=True)
 class _Work:
-    """The state of one generation's writing."""
+    """The state of one generation's writing.
+
+    Several hands ask the writer. What they have bought is stored beside them, all that waits in
+    one transaction: a hand does not stand still for it, and a kill loses no more than that.
+    """
 
     ctx: TaskContext
     writer: Writer
@@ -130,6 +147,10 @@ class _Work:
     known: Mapping[str, WrittenText] = field(default_factory=dict)
     spent: Decimal = Decimal(0)
     in_hand: int = 0
+    bought: list[_Purchase] = field(default_factory=list)
+    """Not stored yet."""
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    finished: bool = False
     totals: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
     result: WrittenTexts = field(default_factory=WrittenTexts)
@@ -139,19 +160,25 @@ class _Work:
         self.totals = Counter(brief.component.entity_group for brief in briefs)
         waiting = iter(briefs)
         hands = max(1, min(self.opened.concurrency, len(briefs)))
-        async with asyncio.TaskGroup() as group:
-            for _ in range(hands):
-                group.create_task(self._work_through(waiting))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._store())
+                await asyncio.gather(*(self._work_through(waiting) for _ in range(hands)))
+                self.finished = True
+                self.changed.set()
+        except BaseExceptionGroup as failures:
+            await self._store_rest()
+            raise failures.exceptions[0] from None
+        except asyncio.CancelledError:
+            await self._store_rest()
+            raise
         if self.failure is not None:
             raise self.failure
 
     async def _work_through(self, waiting: Iterator[Brief]) -> None:
         try:
             for brief in waiting:
-                component = brief.component
-                self.result.texts[component.key] = await self._text(brief)
-                self.done[component.entity_group] += 1
-                await self._tell(component.entity_group)
+                await self._write(brief)
                 await self.ctx.checkpoint()
                 if self.failure is not None:
                     return
@@ -159,11 +186,87 @@ class _Work:
             # Of several the first says why.
             self.failure = self.failure or error
 
-    async def _tell(self, group: str) -> None:
+    async def _write(self, brief: Brief) -> None:
+        if not self.writer.paid:
+            with self.ctx.remote():
+                await self._finish(brief, await self.opened.write(brief))
+            return
+        digest = digest_of_brief(self.writer.name, self.opened.version, brief)
+        if digest in self.known:
+            self.result.reused += 1
+            await self._finish(brief, self.known[digest])
+            return
+        self._require_budget()
+        self.in_hand += 1
+        try:
+            await self._buy(brief, digest)
+        finally:
+            self.in_hand -= 1
+
+    async def _buy(self, brief: Brief, digest: str) -> None:
+        try:
+            with self.ctx.remote():
+                text = await self.opened.write(brief)
+        except Exception as error:
+            usage = usage_of(error)
+            if usage is not None:
+                self._keep(_Purchase(brief=brief, usage=usage))
+            raise
+        self._keep(_Purchase(brief=brief, usage=text.usage, digest=digest, text=text))
+        self.result.written += 1
+
+    def _keep(self, purchase: _Purchase) -> None:
+        self.spent += purchase.usage.cost or 0
+        self.result.cost += purchase.usage.cost or 0
+        self.bought.append(purchase)
+        self.changed.set()
+
+    async def _store(self) -> None:
+        """Text and cost in one transaction: neither is there without the other."""
+        while not self.finished or self.bought:
+            await self.changed.wait()
+            self.changed.clear()
+            purchases = tuple(self.bought)
+            await self._put(purchases)
+            del self.bought[: len(purchases)]
+            for purchase in purchases:
+                if purchase.text is not None:
+                    await self._finish(purchase.brief, purchase.text)
+
+    async def _store_rest(self) -> None:
+        """What was paid for is kept, whatever ends the work."""
+        with suppress(Exception):
+            await self._put(self.bought)
+
+    async def _put(self, purchases: Sequence[_Purchase]) -> None:
+        if not purchases:
+            return
+        async with self.ctx.transaction() as db:
+            for purchase in purchases:
+                await note_usage(
+                    db,
+                    run=self.ctx.run,
+                    usage_id=purchase.id,
+                    ticket_key=purchase.brief.component.key,
+                    writer=self.writer.name,
+                    usage=purchase.usage,
+                )
+                if purchase.text is not None:
+                    await put_text(
+                        db,
+                        session_id=self.ctx.session_id,
+                        digest=purchase.digest,
+                        text=purchase.text,
+                    )
+
+    async def _finish(self, brief: Brief, text: WrittenText) -> None:
+        """Count a text that is there, and tell how far the writing is, by entity group."""
+        self.result.texts[brief.component.key] = text
+        group = brief.component.entity_group
+        self.done[group] += 1
         begin, end = self.between
-        share = self.done.total() / self.totals.total()
         await self.ctx.progress(
-            begin + (end - begin) * share,
+            begin + (end - begin) * self.done.total() / self.totals.total(),
             f"Writing {group}",
             group=group,
             done=self.done[group],
@@ -171,55 +274,12 @@ class _Work:
             groups={name: f"{self.done[name]}/{self.totals[name]}" for name in self.totals},
         )
 
-    async def _text(self, brief: Brief) -> WrittenText:
-        if not self.writer.paid:
-            with self.ctx.remote():
-                return await self.opened.write(brief)
-        digest = digest_of_brief(self.writer.name, self.opened.version, brief)
-        if digest in self.known:
-            self.result.reused += 1
-            return self.known[digest]
-        self._require_budget()
-        self.in_hand += 1
-        try:
-            return await self._bought(brief, digest)
-        finally:
-            self.in_hand -= 1
-
-    async def _bought(self, brief: Brief, digest: str) -> WrittenText:
-        try:
-            with self.ctx.remote():
-                text = await self.opened.write(brief)
-        except BaseException as error:
-            usage = usage_of(error)
-            if usage is not None:
-                await self._keep(brief, usage)
-            raise
-        await self._keep(brief, text.usage, digest=digest, text=text)
-        self.result.written += 1
-        return text
-
-    async def _keep(self, brief: Brief, usage: Usage, **bought: Any) -> None:
-        """Text and cost in one transaction: neither is there without the other."""
-        async with self.ctx.transaction() as db:
-            note_usage(
-                db,
-                run=self.ctx.run,
-                ticket_key=brief.component.key,
-                writer=self.writer.name,
-                usage=usage,
-            )
-            if bought:
-                await put_text(db, session_id=self.ctx.session_id, **bought)
-        self.spent += usage.cost or 0
-        self.result.cost += usage.cost or 0
-
     def _require_budget(self) -> None:
         """What is in hand is reckoned at what a text has cost on average in this run."""
         average = self.result.cost / self.result.written if self.result.written else Decimal(0)
         if self.spent + self.in_hand * average < self.budget:
             return
-        ready = self.done.total()
+        ready = self.result.reused + self.result.written
         raise BudgetSpentError(
             f"The session's writers have spent {self.spent:.2f} of {self.budget:.2f} US dollars; "
             f"{ready} of {self.totals.total()} texts are there, and kept.",
