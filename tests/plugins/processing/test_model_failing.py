@@ -196,6 +196,16 @@ async def test_requests_keep_to_the_pace_that_is_set(stub: ModelStub) -> None:
     assert stub.most_at_once == 1
 
 
+async def test_no_more_requests_are_under_way_than_are_allowed(stub: ModelStub) -> None:
+    stub.script(Reply(wait=0.05))
+
+    async with opening(stub, model_concurrency=3) as opened:
+        await asyncio.gather(*(opened.write(brief()) for _ in range(9)))
+
+    assert opened.concurrency > 3, "hands that prepare while others wait"
+    assert (len(stub.questions), stub.most_at_once) == (9, 3)
+
+
 def told(error: TicketgenError) -> str:
     """All that anybody could read of an error."""
     seen: list[str] = []

@@ -43,6 +43,8 @@ class OpenedModel:
         self.model = model
         self.client = client
         """The package's own client, for what is no question."""
+        self.at_once = asyncio.Semaphore(access.limits.model_concurrency)
+        """Requests in flight; more hands than that prepare theirs meanwhile."""
         self.pace = Pace(per_minute=access.limits.model_requests_per_minute)
         self.settings = ModelSettings(
             max_tokens=access.limits.model_output_tokens,
@@ -84,8 +86,9 @@ class Asked(WrapperModel):
             wait_jitter=first,
         ):
             with attempt:
-                await self._opened.pace.turn()
-                return await self._sent(messages, model_settings, model_request_parameters)
+                async with self._opened.at_once:
+                    await self._opened.pace.turn()
+                    return await self._sent(messages, model_settings, model_request_parameters)
         raise AssertionError("a context of tries ends by an answer or an error")
 
     def _wait(self, error: Exception) -> bool | float:

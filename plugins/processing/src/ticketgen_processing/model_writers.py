@@ -43,10 +43,15 @@ def _opening(name: str) -> Callable[[Any], AbstractAsyncContextManager[OpenWrite
             yield OpenWriter(
                 write=asking.Asking(model).write,
                 version=f"{access.model}/{PROMPT_VERSION}",
-                concurrency=access.limits.model_concurrency,
+                concurrency=_hands(access.limits.model_concurrency),
             )
 
     return opened
+
+
+def _hands(at_once: int) -> int:
+    """Some more than requests in flight: what they prepare and check meanwhile costs no time."""
+    return at_once + max(1, at_once // 4) if at_once > 1 else 1
 
 
 async def _check(name: str, settings: Any) -> WriterHealth:
