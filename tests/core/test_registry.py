@@ -79,7 +79,8 @@ def test_a_stranger_brings_what_a_built_in_brings(
     assert registry.schedules["acme.nightly"].schedule.task == "acme"
     assert registry.settings["acme"].model_dump() == {"size": 12}
     assert registry.task("acme").settings is registry.settings["acme"]
-    assert [writer.name for writer in registry.provided(Writer)] == ["short", "long", "template"]
+    writers = [writer.name for writer in registry.provided(Writer)]
+    assert writers[:3] == ["short", "long", "template"]
 
 
 def test_what_plugins_provide_is_found_by_type() -> None:

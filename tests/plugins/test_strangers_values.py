@@ -140,7 +140,8 @@ def test_what_a_stranger_brings_is_listed_beside_ours_with_its_plugin(
     targets = _listed("export", "targets")
 
     assert (types["acme_bells"], types["bundles"]) == ("acme", "processing")
-    assert writers == {"bellringer": "acme", "template": "processing"}
+    assert writers["bellringer"] == "acme"
+    assert writers["template"] == "processing"
     assert targets == {"belfry": "acme", "file": "export"}
 
 
