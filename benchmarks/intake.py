@@ -20,12 +20,12 @@ from collections.abc import Iterator
 from time import perf_counter
 from xml.sax.saxutils import escape
 
-from ticketgen_processing.components import build_tickets
+from ticketgen_processing.building.components import build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
 from ticketgen_processing.grouping import group_findings
-from ticketgen_processing.parsing import Sheet, parse_sheet
-from ticketgen_processing.reading import read_table
-from ticketgen_processing.workbooks import open_workbook
+from ticketgen_processing.intake.parsing import Sheet, parse_sheet
+from ticketgen_processing.intake.reading import read_table
+from ticketgen_processing.intake.workbooks import open_workbook
 
 __all__ = ["main"]
 

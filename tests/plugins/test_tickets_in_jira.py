@@ -10,7 +10,7 @@ from ticketgen_adf_validation.converting import markdown_to_adf
 from ticketgen_adf_validation.jira_rules import JIRA_RULES
 from ticketgen_adf_validation.judging import judge
 from ticketgen_export.wiki_markup import wiki_markup
-from ticketgen_processing.components import build_tickets
+from ticketgen_processing.building.components import build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
 from ticketgen_processing.rendering import render
 from ticketgen_processing.writing import write_from_template

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from tests.plugins.processing.model_stub import ModelStub
 from tests.plugins.processing.sheets import SITE, build, component
 from ticketgen.provides.writer import Brief, OpenWriter, Writer
-from ticketgen_processing.model_writers import MODEL_WRITERS
+from ticketgen_processing.models.writers import MODEL_WRITERS
 from ticketgen_processing.settings import ProcessingSettings
 
 KEY = "sk-secret-key"

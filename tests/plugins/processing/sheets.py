@@ -12,11 +12,11 @@ from ticketgen.provides.component import Component
 from ticketgen.provides.csv_type import CsvType
 from ticketgen.provides.writer import SiteContext
 from ticketgen.sample import sample_files
-from ticketgen_processing.components import Built, build_tickets
+from ticketgen_processing.building.components import Built, build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.detecting import detect
-from ticketgen_processing.parsing import Sheet, parse_sheet
-from ticketgen_processing.reading import read_table
+from ticketgen_processing.intake.detecting import detect
+from ticketgen_processing.intake.parsing import Sheet, parse_sheet
+from ticketgen_processing.intake.reading import read_table
 
 SITE = SiteContext(project_name="Tidemark Museums")
 

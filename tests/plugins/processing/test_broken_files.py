@@ -9,9 +9,9 @@ from tests.plugins.processing.broken_texts import BROKEN_TEXTS
 from tests.plugins.processing.broken_workbooks import BROKEN_WORKBOOKS
 from ticketgen.findings import Severity
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.inspecting import inspect_file
-from ticketgen_processing.parsing import parse_sheet
-from ticketgen_processing.reading import read_table
+from ticketgen_processing.intake.inspecting import inspect_file
+from ticketgen_processing.intake.parsing import parse_sheet
+from ticketgen_processing.intake.reading import read_table
 
 BROKEN = [*BROKEN_TEXTS, *BROKEN_WORKBOOKS]
 TYPES = {csv_type.name: csv_type for csv_type in CSV_TYPES}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.plugins.processing.sheets import build, component, sheet
 from ticketgen.findings import Severity
-from ticketgen_processing.components import Built, build_tickets
+from ticketgen_processing.building.components import Built, build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
 
 BUNDLES = (

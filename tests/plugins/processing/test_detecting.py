@@ -8,8 +8,8 @@ import pytest
 
 from tests.plugins.processing.sheets import specification
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.detecting import LEAST_SURE, detect
-from ticketgen_processing.reading import read_table
+from ticketgen_processing.intake.detecting import LEAST_SURE, detect
+from ticketgen_processing.intake.reading import read_table
 
 EXPECTED = {
     "Bundles": "bundles",

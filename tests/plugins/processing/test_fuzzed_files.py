@@ -13,9 +13,9 @@ from python_calamine import CalamineWorkbook
 
 from tests.plugins.processing.workbooks import cell, packed, parts, sheet_xml
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.inspecting import inspect_file
-from ticketgen_processing.reading import read_table
-from ticketgen_processing.workbooks import open_workbook
+from ticketgen_processing.intake.inspecting import inspect_file
+from ticketgen_processing.intake.reading import read_table
+from ticketgen_processing.intake.workbooks import open_workbook
 
 HEAD = ["Name", "Machine name", "Type"]
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]

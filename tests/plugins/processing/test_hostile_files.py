@@ -12,11 +12,11 @@ from tests.plugins.processing.markdown_tables import shown_rows
 from tests.plugins.processing.sheets import SITE
 from ticketgen.provides.csv_type import CsvType
 from ticketgen.sample import sample_files
-from ticketgen_processing.components import Built, build_tickets
+from ticketgen_processing.building.components import Built, build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.detecting import detect
-from ticketgen_processing.parsing import parse_sheet
-from ticketgen_processing.reading import UnreadableFileError, read_table
+from ticketgen_processing.intake.detecting import detect
+from ticketgen_processing.intake.parsing import parse_sheet
+from ticketgen_processing.intake.reading import UnreadableFileError, read_table
 from ticketgen_processing.rendering import render
 from ticketgen_processing.writing import write_from_template
 

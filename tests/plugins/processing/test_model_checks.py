@@ -16,8 +16,8 @@ from pydantic import SecretStr, ValidationError
 from tests.plugins.processing.model_stub import ModelStub, Reply, refusal, serving
 from tests.plugins.processing.model_writing import KEY, brief, settings, writer
 from ticketgen.provides import WriterHealth
-from ticketgen_processing import model_access
 from ticketgen_processing.errors import WriterNotSetUpError
+from ticketgen_processing.models import access as model_access
 from ticketgen_processing.settings import ProcessingSettings
 
 both = pytest.mark.parametrize("name", ["openai", "anthropic"])
@@ -199,7 +199,7 @@ def test_settings_come_from_the_environment_and_hide_their_keys(
 
 def test_the_packages_of_models_are_imported_when_a_writer_is_opened_and_not_before() -> None:
     program = (
-        "import sys, ticketgen_processing.plugin, ticketgen_processing.model_writers;"
+        "import sys, ticketgen_processing.plugin, ticketgen_processing.models.writers;"
         "print([one for one in ('pydantic_ai', 'openai', 'anthropic', 'genai_prices', 'stamina')"
         " if one in sys.modules])"
     )

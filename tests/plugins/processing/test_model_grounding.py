@@ -6,12 +6,12 @@ import pytest
 
 from tests.plugins.processing.model_writing import brief
 from tests.plugins.processing.sheets import SITE, sheets, specification
-from ticketgen_processing.answers import problems_of, tidied
-from ticketgen_processing.components import build_tickets
+from ticketgen_processing.building.components import build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.facts import facts_of
-from ticketgen_processing.grounding import addresses_in, unfounded
-from ticketgen_processing.orders import speaks_to_a_model
+from ticketgen_processing.models.answers import problems_of, tidied
+from ticketgen_processing.models.facts import facts_of
+from ticketgen_processing.models.grounding import addresses_in, unfounded
+from ticketgen_processing.models.orders import speaks_to_a_model
 from ticketgen_processing.writing import write_from_template
 from ticketgen_processing.writing_all import briefs_of
 

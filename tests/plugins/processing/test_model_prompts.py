@@ -11,7 +11,7 @@ import pytest
 from tests.plugins.processing.model_writing import brief
 from tests.plugins.processing.sheets import SITE, build, component
 from ticketgen.provides.writer import Brief, SiteContext
-from ticketgen_processing.prompting import INSTRUCTIONS, PROMPT_VERSION, prompt_of
+from ticketgen_processing.models.prompting import INSTRUCTIONS, PROMPT_VERSION, prompt_of
 
 
 def asked(one: Brief, *, longest: int = 24_000) -> str:

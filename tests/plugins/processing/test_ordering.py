@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticketgen_processing.ordering import cut_cycles, topological_order
+from ticketgen_processing.building.ordering import cut_cycles, topological_order
 
 graphs = st.integers(1, 12).flatmap(
     lambda size: st.lists(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.plugins.processing.sheets import sheet
 from ticketgen.findings import Severity
-from ticketgen_processing.parsing import is_spreadsheet_error, shorten
+from ticketgen_processing.intake.parsing import is_spreadsheet_error, shorten
 
 
 def test_cells_are_kept_exactly_and_read_by_the_name_of_their_column() -> None:

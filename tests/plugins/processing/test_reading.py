@@ -8,7 +8,7 @@ import tracemalloc
 import pytest
 
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.reading import Table, UnreadableFileError, read_table
+from ticketgen_processing.intake.reading import Table, UnreadableFileError, read_table
 
 ROLES = "Name,Machine name,Notes\nÉditeur,editor,“quoted” – 5 €\n"
 

@@ -14,7 +14,7 @@ from tests.plugins.processing.sheets import SITE, sheets, specification
 from ticketgen.findings import Severity
 from ticketgen.provides.component import Component, SheetRow
 from ticketgen.sample import sample_files
-from ticketgen_processing.components import build_tickets
+from ticketgen_processing.building.components import build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
 from ticketgen_processing.rendering import render
 from ticketgen_processing.writing import write_from_template

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.plugins.processing.sheets import component, sheet
 from ticketgen.provides.csv_type import Column, CsvType, ParentLink, Reference
-from ticketgen_processing.components import build_tickets
+from ticketgen_processing.building.components import build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.parsing import parse_sheet
-from ticketgen_processing.reading import read_table
+from ticketgen_processing.intake.parsing import parse_sheet
+from ticketgen_processing.intake.reading import read_table
 
 MENUS = CsvType(
     name="acme_menus",

@@ -11,9 +11,9 @@ from tests.plugins.processing.workbooks import MAIN, cell, packed, parts, sheet_
 from ticketgen.findings import Severity
 from ticketgen.provides import Inspection
 from ticketgen_processing.csv_types import CSV_TYPES
-from ticketgen_processing.inspecting import inspect_file
-from ticketgen_processing.reading import UnreadableFileError, read_table
-from ticketgen_processing.workbooks import open_workbook
+from ticketgen_processing.intake.inspecting import inspect_file
+from ticketgen_processing.intake.reading import UnreadableFileError, read_table
+from ticketgen_processing.intake.workbooks import open_workbook
 
 HEAD = ["Name", "Machine name", "Type"]
 ARTICLE = ["Article", "article", "Content type"]

@@ -7,7 +7,7 @@ import pytest
 from tests.plugins.processing.sheets import SITE, build, component, sheets, specification
 from ticketgen.provides.component import Component
 from ticketgen.provides.writer import Brief, SiteContext, WrittenText
-from ticketgen_processing.components import build_tickets
+from ticketgen_processing.building.components import build_tickets
 from ticketgen_processing.csv_types import CSV_TYPES
 from ticketgen_processing.writing import TEMPLATE_WRITER, write_from_template
 

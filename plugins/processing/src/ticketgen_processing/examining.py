@@ -16,11 +16,11 @@ from ticketgen import TaskContext
 from ticketgen.domain import uploads
 from ticketgen.domain.uploads import Upload
 from ticketgen.provides import Component, CsvType
-from ticketgen_processing.components import build_tickets
+from ticketgen_processing.building.components import build_tickets
 from ticketgen_processing.errors import UnreadableUploadError
 from ticketgen_processing.grouping import FindingGroup, group_findings
-from ticketgen_processing.parsing import Sheet, parse_sheet
-from ticketgen_processing.reading import UnreadableFileError, read_table
+from ticketgen_processing.intake.parsing import Sheet, parse_sheet
+from ticketgen_processing.intake.reading import UnreadableFileError, read_table
 
 __all__ = ["Examination", "digest_of", "examine", "parse_upload", "read_and_examine"]
 

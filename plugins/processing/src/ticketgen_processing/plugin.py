@@ -10,9 +10,9 @@ from ticketgen_processing.api import router
 from ticketgen_processing.commands import app as commands
 from ticketgen_processing.csv_types import CSV_TYPES
 from ticketgen_processing.errors import ERRORS
-from ticketgen_processing.inspecting import CSV_INSPECTOR
+from ticketgen_processing.intake.inspecting import CSV_INSPECTOR
 from ticketgen_processing.metrics import METRICS
-from ticketgen_processing.model_writers import MODEL_WRITERS
+from ticketgen_processing.models.writers import MODEL_WRITERS
 from ticketgen_processing.service import ProcessingService
 from ticketgen_processing.settings import ProcessingSettings
 from ticketgen_processing.stored import Base

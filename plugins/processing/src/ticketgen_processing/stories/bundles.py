@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ticketgen.provides import Component, ComponentLink, SheetRow, WrittenText
-from ticketgen_processing.drafts import usable
+from ticketgen_processing.building.drafts import usable
 from ticketgen_processing.stories.words import (
     closed,
     count_of,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ticketgen.provides import Component, SheetRow, WrittenText
-from ticketgen_processing.drafts import usable
-from ticketgen_processing.references import is_ignored
+from ticketgen_processing.building.drafts import usable
+from ticketgen_processing.building.references import is_ignored
 from ticketgen_processing.stories.words import (
     closed,
     exists,

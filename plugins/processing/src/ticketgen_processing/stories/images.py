@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ticketgen.provides import Component, WrittenText
-from ticketgen_processing.drafts import usable
+from ticketgen_processing.building.drafts import usable
 from ticketgen_processing.stories.words import (
     closed,
     exists,

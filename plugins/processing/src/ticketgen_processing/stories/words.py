@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ticketgen.provides import Component, ComponentLink
-from ticketgen_processing.drafts import usable
+from ticketgen_processing.building.drafts import usable
 
 __all__ = [
     "closed",

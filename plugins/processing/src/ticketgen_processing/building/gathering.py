@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, ParentLink, SheetRow
-from ticketgen_processing.drafts import Draft, draft_of_row, undefined_draft, usable
-from ticketgen_processing.duplicates import mark_duplicates, repeated_rows
+from ticketgen_processing.building.drafts import Draft, draft_of_row, undefined_draft, usable
+from ticketgen_processing.building.duplicates import mark_duplicates, repeated_rows
+from ticketgen_processing.building.orphans import report_strays
+from ticketgen_processing.building.references import Directory, Entry
+from ticketgen_processing.intake.parsing import Sheet
+from ticketgen_processing.intake.remarks import shorten
 from ticketgen_processing.naming import exact_name, slug
-from ticketgen_processing.orphans import report_strays
-from ticketgen_processing.parsing import Sheet
-from ticketgen_processing.references import Directory, Entry
-from ticketgen_processing.remarks import shorten
 
 __all__ = ["Gathered", "gather"]
 

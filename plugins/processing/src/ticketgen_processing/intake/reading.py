@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ticketgen.provides import CsvType
-from ticketgen_processing.decoding import (
+from ticketgen_processing.intake.decoding import (
     CONTROL,
     Encoding,
     UnreadableFileError,
@@ -17,7 +17,7 @@ from ticketgen_processing.decoding import (
     lines_of,
     refuse_other_formats,
 )
-from ticketgen_processing.detecting import is_header
+from ticketgen_processing.intake.detecting import is_header
 from ticketgen_processing.naming import header_name
 
 __all__ = [

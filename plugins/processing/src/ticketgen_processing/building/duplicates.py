@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, SheetRow
-from ticketgen_processing.drafts import Draft, usable
+from ticketgen_processing.building.drafts import Draft, usable
+from ticketgen_processing.building.references import choice
+from ticketgen_processing.intake.parsing import shorten
 from ticketgen_processing.naming import exact_name
-from ticketgen_processing.parsing import shorten
-from ticketgen_processing.references import choice
 
 __all__ = ["mark_duplicates", "repeated_rows"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ticketgen.provides import CsvType, Kind, SheetRow
+from ticketgen_processing.intake.parsing import is_spreadsheet_error, shorten
 from ticketgen_processing.naming import exact_name
-from ticketgen_processing.parsing import is_spreadsheet_error, shorten
 
 __all__ = ["NOT_NAMED", "Draft", "Need", "draft_of_row", "undefined_draft", "usable"]
 

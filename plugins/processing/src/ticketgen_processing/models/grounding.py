@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from ticketgen_processing.facts import Facts, number_of, plain, stem, words_of
+from ticketgen_processing.models.facts import Facts, number_of, plain, stem, words_of
 
 __all__ = ["addresses_in", "unfounded"]
 

@@ -7,9 +7,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ticketgen_processing.facts import Facts
-from ticketgen_processing.grounding import addresses_in, unfounded
-from ticketgen_processing.orders import speaks_to_a_model
+from ticketgen_processing.models.facts import Facts
+from ticketgen_processing.models.grounding import addresses_in, unfounded
+from ticketgen_processing.models.orders import speaks_to_a_model
 
 __all__ = ["Answer", "problems_of", "tidied"]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ticketgen.provides import Brief, Component, SheetRow
-from ticketgen_processing.orders import speaks_to_a_model
+from ticketgen_processing.models.orders import speaks_to_a_model
 
 __all__ = ["Facts", "facts_of", "number_of", "plain", "stem", "words_of"]
 

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ticketgen_processing.decoding import UnreadableFileError
-from ticketgen_processing.reading import MOST_COLUMNS, MOST_LINES
-from ticketgen_processing.unpacking import damaged
-from ticketgen_processing.workbook_texts import CellText
-from ticketgen_processing.xml_events import Attributes, read_xml
+from ticketgen_processing.intake.decoding import UnreadableFileError
+from ticketgen_processing.intake.reading import MOST_COLUMNS, MOST_LINES
+from ticketgen_processing.intake.unpacking import damaged
+from ticketgen_processing.intake.workbook_texts import CellText
+from ticketgen_processing.intake.xml_events import Attributes, read_xml
 
 __all__ = ["Grid", "read_grid", "written"]
 

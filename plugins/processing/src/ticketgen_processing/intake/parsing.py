@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, SheetRow
-from ticketgen_processing.cells import RowCells
+from ticketgen_processing.intake.cells import RowCells
+from ticketgen_processing.intake.reading import Record, Table
+from ticketgen_processing.intake.remarks import header_findings, shorten
 from ticketgen_processing.naming import INVISIBLE, MACHINE_NAME, header_name
-from ticketgen_processing.reading import Record, Table
-from ticketgen_processing.remarks import header_findings, shorten
 
 __all__ = ["Sheet", "is_spreadsheet_error", "parse_sheet", "shorten"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import ParentLink, SheetRow
-from ticketgen_processing.drafts import NOT_NAMED, Draft
-from ticketgen_processing.parsing import shorten
-from ticketgen_processing.references import Directory, Entry, choice
+from ticketgen_processing.building.drafts import NOT_NAMED, Draft
+from ticketgen_processing.building.references import Directory, Entry, choice
+from ticketgen_processing.intake.parsing import shorten
 
 __all__ = ["report_strays"]
 

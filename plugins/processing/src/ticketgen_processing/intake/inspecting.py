@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from ticketgen import Contributions, Finding, Severity
 from ticketgen.provides import CsvType, InspectedSheet, Inspection, UploadInspector
-from ticketgen_processing.decoding import UnreadableFileError
-from ticketgen_processing.detecting import LEAST_SURE, Detection, detect
-from ticketgen_processing.parsing import parse_sheet
-from ticketgen_processing.reading import read_table
-from ticketgen_processing.remarks import shorten
-from ticketgen_processing.workbooks import (
+from ticketgen_processing.intake.decoding import UnreadableFileError
+from ticketgen_processing.intake.detecting import LEAST_SURE, Detection, detect
+from ticketgen_processing.intake.parsing import parse_sheet
+from ticketgen_processing.intake.reading import read_table
+from ticketgen_processing.intake.remarks import shorten
+from ticketgen_processing.intake.workbooks import (
     WORKBOOK_ENDINGS,
     Workbook,
     WorkbookSheet,

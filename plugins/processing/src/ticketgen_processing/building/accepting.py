@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from ticketgen import Finding, Severity
-from ticketgen_processing.drafts import Draft
+from ticketgen_processing.building.drafts import Draft
 from ticketgen_processing.grouping import identity_of
 
 __all__ = ["note_accepted"]

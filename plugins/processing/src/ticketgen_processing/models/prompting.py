@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ticketgen.provides import Brief, Component, ComponentTable, SheetRow
-from ticketgen_processing.orders import speaks_to_a_model
+from ticketgen_processing.models.orders import speaks_to_a_model
 
 __all__ = ["INSTRUCTIONS", "PROMPT_VERSION", "prompt_of"]
 

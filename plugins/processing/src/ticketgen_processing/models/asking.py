@@ -19,12 +19,12 @@ from pydantic_ai.exceptions import (
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from ticketgen.provides import Brief, Usage, WrittenText
-from ticketgen_processing.answers import Answer, problems_of, tidied
-from ticketgen_processing.facts import Facts, facts_of
-from ticketgen_processing.model_access import ModelAccess
-from ticketgen_processing.model_client import Asked, FailedRequestError, OpenedModel
-from ticketgen_processing.model_failures import Meaning
-from ticketgen_processing.prompting import INSTRUCTIONS, prompt_of
+from ticketgen_processing.models.access import ModelAccess
+from ticketgen_processing.models.answers import Answer, problems_of, tidied
+from ticketgen_processing.models.client import Asked, FailedRequestError, OpenedModel
+from ticketgen_processing.models.facts import Facts, facts_of
+from ticketgen_processing.models.failures import Meaning
+from ticketgen_processing.models.prompting import INSTRUCTIONS, prompt_of
 from ticketgen_processing.writing import write_from_template
 
 __all__ = ["Asking"]

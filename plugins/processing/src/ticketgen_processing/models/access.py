@@ -109,4 +109,4 @@ def require_set_up(access: ModelAccess) -> None:
 
 def load(module: str) -> Any:
     """Import one of the modules that know pydantic-ai; it takes seconds, so call it in a thread."""
-    return importlib.import_module(f"ticketgen_processing.{module}")
+    return importlib.import_module(f"ticketgen_processing.models.{module}")

@@ -7,8 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from ticketgen.provides import Brief, WritingEstimate
-from ticketgen_processing.model_access import ModelAccess
-from ticketgen_processing.prompting import INSTRUCTIONS, prompt_of
+from ticketgen_processing.models.access import ModelAccess
+from ticketgen_processing.models.prompting import INSTRUCTIONS, prompt_of
 
 __all__ = ["estimate_of"]
 

@@ -6,11 +6,11 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ticketgen_processing.decoding import UnreadableFileError
-from ticketgen_processing.unpacking import Archive, damaged
-from ticketgen_processing.workbook_texts import CellText, read_formats, read_strings
-from ticketgen_processing.worksheets import read_grid, written
-from ticketgen_processing.xml_events import Attributes, read_xml
+from ticketgen_processing.intake.decoding import UnreadableFileError
+from ticketgen_processing.intake.unpacking import Archive, damaged
+from ticketgen_processing.intake.workbook_texts import CellText, read_formats, read_strings
+from ticketgen_processing.intake.worksheets import read_grid, written
+from ticketgen_processing.intake.xml_events import Attributes, read_xml
 
 __all__ = ["WORKBOOK_ENDINGS", "Workbook", "WorkbookSheet", "is_workbook", "open_workbook"]
 

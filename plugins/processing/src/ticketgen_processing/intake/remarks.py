@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType
+from ticketgen_processing.intake.reading import Table
 from ticketgen_processing.naming import header_name
-from ticketgen_processing.reading import Table
 
 __all__ = ["header_findings", "shorten"]
 

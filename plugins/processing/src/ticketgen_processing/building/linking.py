@@ -7,10 +7,16 @@ from dataclasses import dataclass
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, Reference, SheetRow
-from ticketgen_processing.drafts import Draft, Need, usable
+from ticketgen_processing.building.drafts import Draft, Need, usable
+from ticketgen_processing.building.references import (
+    Directory,
+    Match,
+    choice,
+    is_ignored,
+    split_names,
+)
+from ticketgen_processing.intake.parsing import shorten
 from ticketgen_processing.naming import exact_name
-from ticketgen_processing.parsing import shorten
-from ticketgen_processing.references import Directory, Match, choice, is_ignored, split_names
 
 __all__ = ["link"]
 

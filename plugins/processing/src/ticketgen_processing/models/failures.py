@@ -19,7 +19,7 @@ from pydantic_ai.exceptions import (
 
 from ticketgen.errors import RateLimitedError, TemporaryError, TicketgenError
 from ticketgen_processing.errors import WriterNotSetUpError
-from ticketgen_processing.model_access import PREFIX, ModelAccess
+from ticketgen_processing.models.access import PREFIX, ModelAccess
 
 __all__ = ["Failure", "Meaning", "failure_of"]
 

@@ -16,9 +16,9 @@ from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from ticketgen_processing.model_access import ModelAccess
-from ticketgen_processing.model_failures import Failure, Meaning, failure_of
-from ticketgen_processing.pacing import Pace
+from ticketgen_processing.models.access import ModelAccess
+from ticketgen_processing.models.failures import Failure, Meaning, failure_of
+from ticketgen_processing.models.pacing import Pace
 
 __all__ = ["Asked", "FailedRequestError", "OpenedModel", "open_model"]
 

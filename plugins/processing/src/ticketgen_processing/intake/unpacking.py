@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
-from ticketgen_processing.decoding import UnreadableFileError
+from ticketgen_processing.intake.decoding import UnreadableFileError
 
 __all__ = ["MOST_BYTES", "Archive", "damaged"]
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ticketgen_processing.decoding import UnreadableFileError
-from ticketgen_processing.number_formats import NumberFormat, format_of, shown
-from ticketgen_processing.unpacking import damaged
-from ticketgen_processing.xml_events import Attributes, read_xml
+from ticketgen_processing.intake.decoding import UnreadableFileError
+from ticketgen_processing.intake.number_formats import NumberFormat, format_of, shown
+from ticketgen_processing.intake.unpacking import damaged
+from ticketgen_processing.intake.xml_events import Attributes, read_xml
 
 __all__ = ["CellText", "read_formats", "read_strings"]
 

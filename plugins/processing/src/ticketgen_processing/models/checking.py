@@ -9,9 +9,9 @@ from pydantic_ai.direct import model_request
 from pydantic_ai.messages import ModelRequest
 
 from ticketgen.provides import WriterHealth
-from ticketgen_processing.model_access import ModelAccess
-from ticketgen_processing.model_client import Asked, FailedRequestError, OpenedModel, open_model
-from ticketgen_processing.model_failures import Failure, Meaning, failure_of
+from ticketgen_processing.models.access import ModelAccess
+from ticketgen_processing.models.client import Asked, FailedRequestError, OpenedModel, open_model
+from ticketgen_processing.models.failures import Failure, Meaning, failure_of
 
 __all__ = ["check_model"]
 

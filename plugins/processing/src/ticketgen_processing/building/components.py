@@ -13,13 +13,13 @@ from ticketgen.provides import (
     ComponentTable,
     CsvType,
 )
-from ticketgen_processing.accepting import note_accepted
-from ticketgen_processing.drafts import Draft, Need
-from ticketgen_processing.gathering import gather
-from ticketgen_processing.linking import link
-from ticketgen_processing.ordering import cut_cycles, topological_order
-from ticketgen_processing.parsing import Sheet
-from ticketgen_processing.remarks import shorten
+from ticketgen_processing.building.accepting import note_accepted
+from ticketgen_processing.building.drafts import Draft, Need
+from ticketgen_processing.building.gathering import gather
+from ticketgen_processing.building.linking import link
+from ticketgen_processing.building.ordering import cut_cycles, topological_order
+from ticketgen_processing.intake.parsing import Sheet
+from ticketgen_processing.intake.remarks import shorten
 
 __all__ = ["Built", "build_tickets"]
 

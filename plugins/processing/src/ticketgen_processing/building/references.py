@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from ticketgen_processing.intake.remarks import shorten
 from ticketgen_processing.naming import exact_name, loose_name
-from ticketgen_processing.remarks import shorten
 
 __all__ = ["Directory", "Entry", "Match", "choice", "is_ignored", "split_names"]
 

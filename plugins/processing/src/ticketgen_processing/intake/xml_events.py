@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from xml.parsers import expat
 
-from ticketgen_processing.unpacking import damaged
+from ticketgen_processing.intake.unpacking import damaged
 
 __all__ = ["Attributes", "read_xml"]
 

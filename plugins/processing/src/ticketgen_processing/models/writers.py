@@ -10,9 +10,9 @@ from typing import Any
 
 from ticketgen.provides import Brief, OpenWriter, Writer, WriterHealth, WritingEstimate
 from ticketgen_processing.errors import WriterNotSetUpError
-from ticketgen_processing.model_access import access_of, load, require_set_up
-from ticketgen_processing.model_estimates import estimate_of
-from ticketgen_processing.prompting import PROMPT_VERSION
+from ticketgen_processing.models.access import access_of, load, require_set_up
+from ticketgen_processing.models.estimates import estimate_of
+from ticketgen_processing.models.prompting import PROMPT_VERSION
 
 __all__ = ["MODEL_WRITERS"]
 
@@ -38,7 +38,7 @@ def _opening(name: str) -> Callable[[Any], AbstractAsyncContextManager[OpenWrite
         require_set_up(access)
         # In a thread: the packages take seconds to import.
         asking = await asyncio.to_thread(load, "asking")
-        client = await asyncio.to_thread(load, "model_client")
+        client = await asyncio.to_thread(load, "client")
         async with client.open_model(access) as model:
             yield OpenWriter(
                 write=asking.Asking(model).write,
@@ -59,7 +59,7 @@ async def _check(name: str, settings: Any) -> WriterHealth:
     try:
         require_set_up(access)
         async with asyncio.timeout(_CHECKED_WITHIN):
-            checking = await asyncio.to_thread(load, "model_checking")
+            checking = await asyncio.to_thread(load, "checking")
             health: WriterHealth = await checking.check_model(access)
     except WriterNotSetUpError as error:
         return WriterHealth(
