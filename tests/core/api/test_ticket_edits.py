@@ -8,6 +8,7 @@ import pytest
 
 from tests.core.api.expecting import refused
 from tests.core.api.reviewing import in_review
+from ticketgen.domain.generated_tickets import EDIT_OUTDATED
 from ticketgen.testing import Api
 
 pytestmark = pytest.mark.services
@@ -146,6 +147,7 @@ async def test_of_ten_edits_at_once_one_is_made_and_the_others_are_told(api: Api
 async def test_edits_of_words_are_taken_back_and_nothing_else(api: Api) -> None:
     review = await in_review(api, 1)
     await review.edit("t1", title="Mine", description="My words.", assignee="mia")
+    await review.set("t1", notes=["Doubtful.", EDIT_OUTDATED])
     address = review.address("t1", "revert")
 
     stale = await api.client.post(address, json={"revision": 1})
@@ -156,6 +158,7 @@ async def test_edits_of_words_are_taken_back_and_nothing_else(api: Api) -> None:
     ticket = done.json()
     assert (ticket["title"], ticket["description"]) == ("Ticket 1", "# About 1\n\nText\n")
     assert (ticket["assignee"], ticket["revision"], ticket["is_edited"]) == ("mia", 3, False)
+    assert ticket["notes"] == ["Doubtful."], "the sheets are not ahead of it any more"
     assert again.json() == ticket
     assert await review.content_revision() == 2
 

@@ -16,6 +16,7 @@ from ticketgen.api.routes.ticket_diff import require_generated
 from ticketgen.api.routes.ticket_views import TicketView, view_ticket
 from ticketgen.api.texts import LongText, ShortText
 from ticketgen.domain import audit
+from ticketgen.domain.generated_tickets import EDIT_OUTDATED
 from ticketgen.domain.tickets import Ticket
 from ticketgen.errors import InvalidInputError
 
@@ -101,6 +102,9 @@ async def _change(
         raise await _superseded(review, ticket, wanted, revision)
     for field, value in changed.items():
         setattr(ticket, field, value)
+    if changed.keys() & {"title", "description"}:
+        # Whoever changes the words has seen what they are beside.
+        ticket.notes = [note for note in ticket.notes if note != EDIT_OUTDATED]
     await review.save(
         ticket,
         action,
