@@ -68,6 +68,8 @@ class Finding(BaseModel):
     value: str | None = None
     suggestions: tuple[str, ...] = ()
     """What was probably meant instead of `value`, the likeliest first; ready to be typed."""
+    stands_for: int = 1
+    """How many findings it is: more than one where a sheet has too many to name each."""
 
     @field_validator("*")
     @classmethod

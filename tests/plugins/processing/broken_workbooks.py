@@ -47,6 +47,15 @@ def _rows(inside: str, tail: str = "") -> Callable[[], bytes]:
     return _sheet(f'<worksheet xmlns="{MAIN}"><sheetData>{inside}</sheetData>{tail}</worksheet>')
 
 
+def _merged(rows: int, *sheets: str) -> Callable[[], bytes]:
+    """Each of the sheets has one long cell that is merged over so many rows."""
+    xml = sheet_xml(
+        [_HEAD, ["x" * 130_000, "a"], *([None, "a"] for _ in range(rows))],
+        f'<mergeCells><mergeCell ref="A2:A{rows + 2}"/></mergeCells>',
+    )
+    return lambda: packed(parts(dict.fromkeys(sheets, xml)))
+
+
 def _encrypted_entry() -> bytes:
     data = bytearray(_with({})())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
@@ -231,6 +240,16 @@ _BOOKS = [
             )
         ),
         rule="processing.merged_cells",
+    ),
+    Broken(
+        name="a merged cell that stands for a gigabyte",
+        content=_merged(8_000, "Bundles"),
+        refused="more text than can be read",
+    ),
+    Broken(
+        name="sheets that are too much together",
+        content=_merged(20, *(f"{number} Bundles" for number in range(25))),
+        refused="more text than can be read",
     ),
     Broken(
         name="256 sheets",

@@ -28,15 +28,15 @@ def test_short_rows_are_filled_up() -> None:
     assert parsed.findings == ()
 
 
-def test_a_cell_beyond_the_header_is_kept_and_reported() -> None:
+def test_cells_beyond_the_header_are_kept_and_reported_by_row() -> None:
     parsed = sheet("Name,Machine name\nEditor,editor,more,,most\n", "user_roles")
 
     assert parsed.rows[0].cells["Column 3"] == "more"
     assert parsed.rows[0].cells["Column 5"] == "most"
     assert [(one.rule, one.row, one.column, one.value) for one in parsed.findings] == [
         ("processing.extra_cell", 2, "Column 3", "more"),
-        ("processing.extra_cell", 2, "Column 5", "most"),
     ]
+    assert "2 cells beyond the last header" in parsed.findings[0].message
 
 
 def test_a_header_twice_keeps_both_cells_and_uses_the_first() -> None:

@@ -18,7 +18,6 @@ from sqlalchemy import (
     any_,
     delete,
     func,
-    insert,
     literal,
     select,
 )
@@ -34,11 +33,9 @@ __all__ = [
     "TicketDependency",
     "among",
     "count_by_group",
-    "count_edited",
     "delete_tickets",
     "dependencies_of",
     "get_ticket",
-    "link_tickets",
     "list_tickets",
 ]
 
@@ -145,27 +142,9 @@ async def count_by_group(db: AsyncSession, session_id: UUID) -> dict[str, int]:
     return dict(rows.all())
 
 
-async def count_edited(db: AsyncSession, session_id: UUID) -> int:
-    """How many tickets of the session a person has edited."""
-    return (
-        await db.scalar(
-            select(func.count()).where(
-                Ticket.session_id == session_id, Ticket.edited_at.is_not(None)
-            )
-        )
-    ) or 0
-
-
 async def delete_tickets(db: AsyncSession, session_id: UUID) -> None:
     """Remove all tickets of the session, with their dependencies."""
     await db.execute(delete(Ticket).where(Ticket.session_id == session_id))
-
-
-async def link_tickets(db: AsyncSession, pairs: Iterable[tuple[UUID, UUID]]) -> None:
-    """Store dependencies as (ticket, what it depends on)."""
-    rows = [{"ticket_id": ticket, "depends_on_id": needed} for ticket, needed in pairs]
-    if rows:
-        await db.execute(insert(TicketDependency), rows)
 
 
 async def dependencies_of(db: AsyncSession, tickets: Sequence[Ticket]) -> dict[UUID, list[UUID]]:

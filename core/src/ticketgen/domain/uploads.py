@@ -33,7 +33,6 @@ __all__ = [
     "list_uploads",
     "put_upload",
     "read_content",
-    "read_uploads",
     "usage",
 ]
 
@@ -134,16 +133,6 @@ async def list_uploads(db: AsyncSession, session_id: UUID) -> list[Upload]:
             select(Upload).where(Upload.session_id == session_id).order_by(Upload.file_name)
         )
     )
-
-
-async def read_uploads(db: AsyncSession, session_id: UUID) -> dict[str, tuple[str, bytes]]:
-    """File name → (CSV type, bytes) of every file of the session, by name."""
-    rows = await db.execute(
-        select(Upload.file_name, Upload.csv_type, Upload.content)
-        .where(Upload.session_id == session_id)
-        .order_by(Upload.file_name)
-    )
-    return {name: (csv_type, content) for name, csv_type, content in rows}
 
 
 async def read_content(db: AsyncSession, upload: Upload) -> bytes:

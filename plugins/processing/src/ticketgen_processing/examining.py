@@ -8,9 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen import TaskContext
 from ticketgen.domain import uploads
@@ -124,7 +121,8 @@ async def read_and_examine(
             of=len(files),
         )
         async with ctx.transaction() as db:
-            content = await _content(db, ctx.session_id, file.id)
+            upload = await uploads.get_upload(db, session_id=ctx.session_id, upload_id=file.id)
+            content = await uploads.read_content(db, upload)
         sheets.append(
             await asyncio.to_thread(parse_upload, file.file_name, file.csv_type, content, types)
         )
@@ -132,9 +130,3 @@ async def read_and_examine(
     examined = await asyncio.to_thread(examine, sheets, tuple(types.values()), accepted)
     await ctx.progress(until, "Checked")
     return digest_of(files), examined
-
-
-async def _content(db: AsyncSession, session_id: UUID, upload_id: UUID) -> bytes:
-    upload = await uploads.get_upload(db, session_id=session_id, upload_id=upload_id)
-    await db.refresh(upload, ["content"])
-    return upload.content

@@ -118,6 +118,9 @@ def _group(findings: Sequence[Finding]) -> FindingGroup:
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     values = Counter(finding.value for finding in findings if finding.value is not None)
     suggestions = dict.fromkeys(one for finding in findings for one in finding.suggestions)
+    identities: Counter[str] = Counter()
+    for error in errors:
+        identities[identity_of(error)] += error.stands_for
     return FindingGroup(
         id=group_id_of(first),
         rule=first.rule,
@@ -126,10 +129,10 @@ def _group(findings: Sequence[Finding]) -> FindingGroup:
         column=first.column,
         title=_TITLES.get(first.rule, first.message),
         remedy=first.remedy,
-        count=len(findings),
+        count=sum(finding.stands_for for finding in findings),
         rows=tuple(finding.row for finding in findings if finding.row is not None)[:_MOST_ROWS],
         values=tuple(values.most_common(_MOST_VALUES)),
         suggestions=tuple(suggestions)[:_MOST_VALUES],
-        identities=Counter(map(identity_of, errors)),
+        identities=identities,
         findings=tuple(findings),
     )

@@ -24,8 +24,10 @@ __all__ = [
     "SheetColumnView",
     "SheetTypeView",
     "UsageView",
+    "ValueCount",
     "WriterHealthView",
     "WriterView",
+    "group_view",
 ]
 
 

@@ -29,7 +29,6 @@ __all__ = [
     "inspectors_of",
     "require_open",
     "require_room",
-    "require_sizes",
     "workbook_endings",
 ]
 
@@ -110,12 +109,20 @@ def workbook_endings(inspectors: Iterable[UploadInspector]) -> tuple[str, ...]:
 
 
 async def inspect_form(
-    form: SentForm, csv_type: str | None, contributions: Contributions
+    form: SentForm,
+    csv_type: str | None,
+    contributions: Contributions,
+    *,
+    stored: Mapping[str, Stored],
+    settings: Settings,
 ) -> LookedAt:
     """Look at one file after the other, each in a thread; only the sheets of it are kept.
 
+    The first file with which there is too much ends it: no more is ever held than may be stored.
+
     Raises:
         InvalidInputError: a type is given for a sheet that is in none of the files.
+        TooLargeError: a sheet, or all of them with what is `stored`, would be too large.
     """
     inspectors = inspectors_of(contributions)
     inspections: dict[str, Inspection] = {}
@@ -126,6 +133,9 @@ async def inspect_form(
         inspections[file.name] = await asyncio.to_thread(
             inspect_one, inspectors, file.name, content, chosen, contributions
         )
+        looked_at = LookedAt(inspections=inspections)
+        _require_sizes((sheet for _, sheet in looked_at.sheets), settings)
+        require_room(stored, looked_at.room, settings)
     looked_at = LookedAt(inspections=inspections)
     _require_used(form.types, looked_at)
     return looked_at
@@ -163,7 +173,7 @@ def require_room(stored: Mapping[str, Stored], new: Sequence[Stored], settings: 
             )
 
 
-def require_sizes(sheets: Iterable[InspectedSheet], settings: Settings) -> None:
+def _require_sizes(sheets: Iterable[InspectedSheet], settings: Settings) -> None:
     """Let every sheet have the size of a file at most, also one that came with a workbook.
 
     Raises:

@@ -34,7 +34,6 @@ from ticketgen.api.routes.upload_rules import (
     inspectors_of,
     require_open,
     require_room,
-    require_sizes,
     workbook_endings,
 )
 from ticketgen.domain import audit, sessions, uploads
@@ -129,7 +128,9 @@ async def _receive(
     endings = workbook_endings(inspectors_of(runtime.registry))
     async with sent_form(request, runtime.settings, endings) as form:
         require_room(stored, [file.least for file in form.files], runtime.settings)
-        return await inspect_form(form, csv_type, runtime.registry)
+        return await inspect_form(
+            form, csv_type, runtime.registry, stored=stored, settings=runtime.settings
+        )
 
 
 # The first parameter of its route: dependencies are resolved in that order, and the transaction
@@ -224,7 +225,6 @@ async def upload_files(
         )
     files = list(received.inspections)
     sheets = [sheet for _, sheet in received.sheets]
-    require_sizes(sheets, runtime.settings)
     stored = await uploads.usage(work.db, session.id)
     require_room(stored, received.room, runtime.settings)
     gone = await uploads.delete_replaced(
@@ -270,7 +270,7 @@ async def list_files(session: OwnedSession, work: Work) -> list[UploadView]:
     ]
 
 
-@router.patch("/{upload_id}", responses=problem_responses(403, 404, 409))
+@router.patch("/{upload_id}", responses=problem_responses(403, 404, 409, 422))
 async def correct_file(
     looked: LookedAgain, upload_id: UUID, session: LockedSession, work: Work, user: CurrentUser
 ) -> ChangedUpload:

@@ -9,6 +9,7 @@ from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, SheetRow
 from ticketgen_processing.building.drafts import Draft, usable
 from ticketgen_processing.building.references import choice
+from ticketgen_processing.collecting import Collected
 from ticketgen_processing.intake.parsing import shorten
 from ticketgen_processing.naming import exact_name
 
@@ -17,7 +18,7 @@ __all__ = ["mark_duplicates", "repeated_rows"]
 
 def mark_duplicates(drafts: Iterable[Draft]) -> list[Finding]:
     """A warning, and a note on the ticket, for every later definition of the same component."""
-    findings: list[Finding] = []
+    findings = Collected()
     first: dict[tuple[str, str, str], Draft] = {}
     for draft in drafts:
         earlier = first.setdefault(draft.identity, draft)
@@ -27,19 +28,21 @@ def mark_duplicates(drafts: Iterable[Draft]) -> list[Finding]:
         draft.notes.append(f"Also defined in {place}; what refers to it means that one.")
         column = draft.csv_type.machine_name_column if draft.machine_name else None
         column = column or draft.csv_type.title_column
-        findings.append(
-            Finding(
-                severity=Severity.WARNING,
-                rule="processing.duplicate",
-                message=f"The same {draft.label.lower()} is defined in {place}.",
-                remedy="Delete one of the rows, or give it a name of its own.",
-                file=draft.row.file,
-                row=draft.row.row,
-                column=draft.row.columns.get(column, column),
-                value=shorten(draft.machine_name or draft.name),
-            )
-        )
-    return findings
+        findings.add([_defined_before(draft, draft.row, place, column)])
+    return findings.findings
+
+
+def _defined_before(draft: Draft, row: SheetRow, place: str, column: str) -> Finding:
+    return Finding(
+        severity=Severity.WARNING,
+        rule="processing.duplicate",
+        message=f"The same {draft.label.lower()} is defined in {place}.",
+        remedy="Delete one of the rows, or give it a name of its own.",
+        file=row.file,
+        row=row.row,
+        column=row.columns.get(column, column),
+        value=shorten(draft.machine_name or draft.name),
+    )
 
 
 def repeated_rows(drafts: Iterable[Draft], types: Mapping[str, CsvType]) -> list[Finding]:
@@ -47,7 +50,7 @@ def repeated_rows(drafts: Iterable[Draft], types: Mapping[str, CsvType]) -> list
 
     It may have been meant for another parent of the same name: then that one is suggested.
     """
-    findings: list[Finding] = []
+    findings = Collected()
     drafts = list(drafts)
     namesakes: dict[tuple[str, str], list[Draft]] = defaultdict(list)
     for draft in drafts:
@@ -63,8 +66,8 @@ def repeated_rows(drafts: Iterable[Draft], types: Mapping[str, CsvType]) -> list
                 earlier = first.setdefault(machine_name, row)
                 if machine_name and earlier is not row:
                     others = namesakes[draft.csv_type.name, exact_name(draft.name)]
-                    findings.append(_repeated(row, earlier, csv_type, draft, others))
-    return findings
+                    findings.add([_repeated(row, earlier, csv_type, draft, others)])
+    return findings.findings
 
 
 def _repeated(

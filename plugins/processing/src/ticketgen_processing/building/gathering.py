@@ -11,6 +11,7 @@ from ticketgen_processing.building.drafts import Draft, draft_of_row, undefined_
 from ticketgen_processing.building.duplicates import mark_duplicates, repeated_rows
 from ticketgen_processing.building.orphans import report_strays
 from ticketgen_processing.building.references import Directory, Entry
+from ticketgen_processing.collecting import Collected
 from ticketgen_processing.intake.parsing import Sheet
 from ticketgen_processing.intake.remarks import shorten
 from ticketgen_processing.naming import exact_name, slug
@@ -35,13 +36,13 @@ def gather(sheets: Sequence[Sheet], types: Mapping[str, CsvType]) -> Gathered:
     Child rows whose parent no sheet defines are gathered on a draft of its own for that parent.
     """
     ranks = {name: index for index, name in enumerate(types)}
-    findings: list[Finding] = []
+    findings = Collected()
     drafts: list[Draft] = []
     for sheet, csv_type in _sheets(sheets, types, children=False):
         for row in sheet.rows:
             drafts.append(draft_of_row(row, csv_type, ranks[csv_type.name]))
-            findings += _title_findings(row, csv_type)
-            findings += _empty_cells(row, csv_type)
+            findings.add(_title_findings(row, csv_type))
+            findings.add(_empty_cells(row, csv_type))
     directory = Directory(
         [
             Entry(
@@ -59,11 +60,11 @@ def gather(sheets: Sequence[Sheet], types: Mapping[str, CsvType]) -> Gathered:
             for spelling in (kind.value, *kind.aliases)
         },
     )
-    findings += mark_duplicates(drafts)
-    findings += _adopt(drafts, directory, sheets, types, ranks)
-    findings += repeated_rows(drafts, types)
+    findings.add(mark_duplicates(drafts))
+    findings.add(_adopt(drafts, directory, sheets, types, ranks))
+    findings.add(repeated_rows(drafts, types))
     _assign_keys(drafts)
-    return Gathered(drafts=drafts, directory=directory, findings=findings)
+    return Gathered(drafts=drafts, directory=directory, findings=findings.findings)
 
 
 def _sheets(
@@ -132,7 +133,7 @@ def _adopt(
     ranks: Mapping[str, int],
 ) -> list[Finding]:
     """Hands every child row to its parent; parents nobody defines are added to the drafts."""
-    findings: list[Finding] = []
+    findings = Collected()
     orphanages: dict[tuple[str, str], Draft] = {}
     for sheet, csv_type in _sheets(sheets, types, children=True):
         link = _parent_of(csv_type, types)
@@ -140,7 +141,7 @@ def _adopt(
             continue
         strays: dict[tuple[str, str], list[SheetRow]] = {}
         for row in sheet.rows:
-            findings += _empty_cells(row, csv_type)
+            findings.add(_empty_cells(row, csv_type))
             name, machine_name = _parent_names(row, link)
             index = directory.find(link.csv_type, name, machine_name=machine_name).index
             if index is not None:
@@ -156,8 +157,8 @@ def _adopt(
                 )
                 drafts.append(orphanages[identity])
             orphanages[identity].children.setdefault(csv_type.name, []).extend(rows)
-        findings += report_strays(link, directory, orphanages, strays)
-    return findings
+        findings.add(report_strays(link, directory, orphanages, strays))
+    return findings.findings
 
 
 def _parent_names(row: SheetRow, link: ParentLink) -> tuple[str, str]:

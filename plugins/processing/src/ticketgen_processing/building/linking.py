@@ -15,6 +15,7 @@ from ticketgen_processing.building.references import (
     is_ignored,
     split_names,
 )
+from ticketgen_processing.collecting import Collected
 from ticketgen_processing.intake.parsing import shorten
 from ticketgen_processing.naming import exact_name
 
@@ -56,7 +57,7 @@ def link(
 
     A name that cannot be resolved costs a finding and a note on the ticket, nothing else.
     """
-    findings: list[Finding] = []
+    findings = Collected()
     unknown_sheets: set[tuple[str, str]] = set()
     for index, draft in enumerate(drafts):
         siblings: dict[tuple[str, ...], _Siblings] = {}
@@ -65,17 +66,17 @@ def link(
             if place.reference.siblings:
                 if targets not in siblings:
                     siblings[targets] = _siblings_of(draft, targets, types)
-                findings += _check_sibling(draft, place, siblings[targets], types)
+                findings.add(_check_sibling(draft, place, siblings[targets], types))
                 continue
             if not any(directory.has(target) for target in targets):
                 draft.notes.append(f"{_where(place)} could not be linked: no file defines it.")
                 cell = (place.row.file, place.header)
                 if cell not in unknown_sheets:
-                    findings.append(_missing_sheet(place))
+                    findings.add([_missing_sheet(place)])
                 unknown_sheets.add(cell)
                 continue
-            findings += _resolve(index, draft, place, drafts, directory)
-    return findings
+            findings.add(_resolve(index, draft, place, drafts, directory))
+    return findings.findings
 
 
 def _places(draft: Draft, types: Mapping[str, CsvType]) -> Iterator[_Place]:

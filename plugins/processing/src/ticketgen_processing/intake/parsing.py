@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import CsvType, SheetRow
+from ticketgen_processing.collecting import Collected
 from ticketgen_processing.intake.cells import RowCells
 from ticketgen_processing.intake.reading import Record, Table
 from ticketgen_processing.intake.remarks import header_findings, shorten
@@ -25,6 +26,9 @@ _FORMULA = re.compile(
     r"|(?:'[^']{1,50}'!|[\w.]{1,50}!)?\$?[a-z]{1,3}\$?\d+\s*(?:$|[-+*/^&:<>=,;)]))",
     re.IGNORECASE,
 )
+
+_MOST_FINDINGS = 2_000
+"""Of one sheet, that are named one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +53,22 @@ def parse_sheet(file: str, table: Table, csv_type: CsvType) -> Sheet:
     places = {header: index for index, header in enumerate(headers)}
     columns = _columns(headers, csv_type)
     status = frozenset(columns.get(column, column) for column in csv_type.status_columns)
-    findings = [*header_findings(file, table, headers, csv_type, columns)]
+    findings = Collected(most=_MOST_FINDINGS)
+    findings.add(header_findings(file, table, headers, csv_type, columns))
     rows: list[SheetRow] = []
     for record in table.records:
         cells = RowCells(places, record.cells)
         row = SheetRow(file=file, row=record.number, cells=cells, columns=columns, status=status)
         errors = _errors(record, headers)
         if errors and _holds_only_errors(record, headers, errors, status):
-            findings.append(_only_errors(row, *next(iter(errors.items()))))
+            findings.add([_only_errors(row, *next(iter(errors.items())))])
             continue
-        findings += _record_findings(file, table.header, record, headers)
-        findings += _cell_findings(row, record, headers, errors, csv_type)
+        findings.add(_record_findings(file, table.header, record, headers))
+        findings.add(_cell_findings(row, record, headers, errors, csv_type))
         rows.append(row)
-    return Sheet(file=file, csv_type=csv_type.name, rows=tuple(rows), findings=tuple(findings))
+    return Sheet(
+        file=file, csv_type=csv_type.name, rows=tuple(rows), findings=tuple(findings.findings)
+    )
 
 
 def is_spreadsheet_error(text: str) -> bool:
@@ -127,20 +134,12 @@ def _only_errors(row: SheetRow, header: str, text: str) -> Finding:
 def _record_findings(
     file: str, header: Record, record: Record, headers: Sequence[str]
 ) -> list[Finding]:
-    findings = [
-        Finding(
-            severity=Severity.WARNING,
-            rule="processing.extra_cell",
-            message="The row has a cell beyond the last header; it is kept under a header of ours.",
-            remedy="Give the column a header, or quote the cell whose comma splits the row.",
-            file=file,
-            row=record.number,
-            column=headers[index],
-            value=shorten(record.cells[index]),
-        )
+    beyond = [
+        index
         for index in range(len(header.cells), len(record.cells))
         if record.cells[index].strip()
     ]
+    findings = [_extra_cells(file, record, headers, beyond)] if beyond else []
     findings += [
         Finding(
             severity=Severity.WARNING,
@@ -155,6 +154,23 @@ def _record_findings(
         for index in record.replaced
     ]
     return findings
+
+
+def _extra_cells(
+    file: str, record: Record, headers: Sequence[str], beyond: Sequence[int]
+) -> Finding:
+    what = "a cell" if len(beyond) == 1 else f"{len(beyond)} cells"
+    kept = "it is kept under a header" if len(beyond) == 1 else "they are kept under headers"
+    return Finding(
+        severity=Severity.WARNING,
+        rule="processing.extra_cell",
+        message=f"The row has {what} beyond the last header; {kept} of ours.",
+        remedy="Give the column a header, or quote the cell whose comma splits the row.",
+        file=file,
+        row=record.number,
+        column=headers[beyond[0]],
+        value=shorten(record.cells[beyond[0]]),
+    )
 
 
 def _cell_findings(

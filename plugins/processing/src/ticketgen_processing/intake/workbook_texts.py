@@ -4,20 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ticketgen_processing.intake.decoding import UnreadableFileError
 from ticketgen_processing.intake.number_formats import NumberFormat, format_of, shown
 from ticketgen_processing.intake.unpacking import damaged
 from ticketgen_processing.intake.xml_events import Attributes, read_xml
 
-__all__ = ["CellText", "read_formats", "read_strings"]
+__all__ = ["CellText", "Room", "read_formats", "read_strings"]
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MOST_STRINGS = 1_000_000
 _MOST_CHARACTERS = 50 * 1024 * 1024
 _MOST_FORMATS = 70_000
+_CHARACTERS_OF_A_CELL = 8
+"""What an empty cell takes beside its text, in bytes."""
+
+
+class Room:
+    """How much all sheets of a workbook may still hold.
+
+    A text is stored once in a workbook and named by any number of cells, and a merged cell stands
+    for thousands: the size of the file says nothing of what comes out of it.
+    """
+
+    def __init__(self, characters: int = _MOST_CHARACTERS) -> None:
+        self._left = characters
+
+    def take(self, characters: int, *, cells: int = 1) -> None:
+        """Count a text, and the cells that come to be for it.
+
+        Raises:
+            UnreadableFileError: there is no room for it.
+        """
+        self._left -= characters + cells * _CHARACTERS_OF_A_CELL
+        if self._left < 0:
+            raise UnreadableFileError(
+                "The sheets of the workbook hold more text than can be read, what merged cells "
+                "stand for counted in.",
+                remedy="Copy the sheets that are needed into a new workbook, and upload that.",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +54,7 @@ class CellText:
     strings: Sequence[str]
     formats: Sequence[NumberFormat]
     from_1904: bool = False
+    room: Room = field(default_factory=Room)
 
     def of(self, kind: str, style: str, value: str) -> str:
         """The text of a cell as a person sees it."""

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from ticketgen_processing.intake.decoding import UnreadableFileError
 from ticketgen_processing.intake.reading import MOST_COLUMNS, MOST_LINES
 from ticketgen_processing.intake.unpacking import damaged
-from ticketgen_processing.intake.workbook_texts import CellText
+from ticketgen_processing.intake.workbook_texts import CellText, Room
 from ticketgen_processing.intake.xml_events import Attributes, read_xml
 
 __all__ = ["Grid", "read_grid", "written"]
 
 _LONGEST_CELL = 131_072
-_MOST_CHARACTERS = 50 * 1024 * 1024
 _MOST_MERGES = 10_000
 _REF = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _RANGE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6}):([A-Z]{1,3})([1-9][0-9]{0,6})")
@@ -42,7 +41,7 @@ def read_grid(pieces: Iterable[bytes], name: str, texts: CellText) -> Grid:
     """
     reader = _Reader(texts)
     read_xml(pieces, name, start=reader.start, end=reader.end, text=reader.text)
-    _fill_merged(reader.grid, reader.ranges)
+    _fill_merged(reader.grid, reader.ranges, texts.room)
     return reader.grid
 
 
@@ -76,7 +75,6 @@ class _Reader:
         self._has_value = False
         self._taking: list[str] | None = None
         self._phonetic = False
-        self._characters = 0
 
     def start(self, element: str, attributes: Attributes) -> None:
         if element == "c":
@@ -142,8 +140,8 @@ class _Reader:
             text = f"={''.join(self._formula)}" if any(self._formula) else _UNKNOWN_FORMULA
         if not text or text.isspace():
             return
-        self._characters += len(text)
         self._check(len(text))
+        self._texts.room.take(len(text), cells=max(1, self._column + 1 - len(self._cells)))
         while len(self._cells) <= self._column:
             self._cells.append("")
         self._cells[self._column] = text
@@ -156,8 +154,6 @@ class _Reader:
             what = f"text beyond its column {MOST_COLUMNS}, in row {self._row:,}"
         elif self._row > MOST_LINES:
             what = f"text beyond its row {MOST_LINES:,}"
-        elif self._characters > _MOST_CHARACTERS:
-            what = f"more than {_MOST_CHARACTERS:,} characters"
         if what:
             raise UnreadableFileError(f"The sheet has {what}.", remedy=_REMEDY)
 
@@ -177,7 +173,7 @@ def _column_number(letters: str) -> int:
     return number - 1
 
 
-def _fill_merged(grid: Grid, ranges: Sequence[tuple[str, int, int, int]]) -> None:
+def _fill_merged(grid: Grid, ranges: Sequence[tuple[str, int, int, int]], room: Room) -> None:
     """Give the text of a cell that goes over several rows to each of them: so it is meant.
 
     A row that has no text of its own stays blank.
@@ -196,6 +192,9 @@ def _fill_merged(grid: Grid, ranges: Sequence[tuple[str, int, int, int]]) -> Non
             if number > bottom or (number, column) in filled:
                 break
             filled.add((number, column))
-            below.extend([""] * (column + 1 - len(below)))
-            below[column] = below[column] or cells[column]
+            added = max(0, column + 1 - len(below))
+            below.extend([""] * added)
+            if not below[column]:
+                room.take(len(cells[column]), cells=added)
+                below[column] = cells[column]
         grid.merged.append(ref)
