@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import text
 
 from tests.core.api.expecting import BUNDLES, count_rows, generated_session, refused
 from ticketgen.api.limits import FORM_OVERHEAD
@@ -209,52 +208,6 @@ async def test_what_is_no_form_with_files_is_refused(api: Api, subtests: pytest.
 
             refused(answer, 422, "invalid_input")
             assert await count_rows(api, "uploads") == 0
-
-
-async def test_a_slow_upload_holds_neither_the_session_nor_a_connection(api: Api) -> None:
-    session_id = await start_session(api)
-    meanwhile: list[tuple[int, list[str]]] = []
-
-    async def slow_form() -> AsyncIterator[bytes]:
-        yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="Bundles.csv"\r\n\r\n'
-        changed = await api.client.patch(f"/api/sessions/{session_id}", json={"name": "Meanwhile"})
-        async with api.runtime.engine.connect() as connection:
-            waiting = await connection.execute(
-                text(
-                    "SELECT query FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' "
-                    "AND datname = current_database()"
-                )
-            )
-            meanwhile.append((changed.status_code, list(waiting.scalars())))
-        yield BUNDLES + b"\r\n--b--\r\n"
-
-    answer = await api.client.post(
-        f"/api/sessions/{session_id}/uploads",
-        content=slow_form(),
-        headers={"Content-Type": "multipart/form-data; boundary=b"},
-    )
-
-    assert answer.status_code == 201, answer.text
-    assert meanwhile == [(200, [])]
-
-
-async def test_a_session_that_changed_hands_during_an_upload_takes_no_file(api: Api) -> None:
-    session_id = await start_session(api)
-
-    async def slow_form() -> AsyncIterator[bytes]:
-        yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="Bundles.csv"\r\n\r\n'
-        given = await api.client.post(f"/api/sessions/{session_id}/owner", json={"user": "ada"})
-        assert given.status_code == 200, given.text
-        yield BUNDLES + b"\r\n--b--\r\n"
-
-    answer = await api.client.post(
-        f"/api/sessions/{session_id}/uploads",
-        content=slow_form(),
-        headers={"Content-Type": "multipart/form-data; boundary=b"},
-    )
-
-    refused(answer, 403, "permission_denied")
-    assert await count_rows(api, "uploads") == 0
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Starlette's leak
