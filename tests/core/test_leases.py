@@ -17,14 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from tests.core import lab
+from tests.core.keeping import brisk_settings, keeper
 from ticketgen import Exclusivity, TaskContext
 from ticketgen.domain import workers
 from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState
 from ticketgen.domain.workers import WorkerProcess
 from ticketgen.embedded import EmbeddedServers
-from ticketgen.leases import LeaseKeeper, WorkerIdentity
-from ticketgen.offering import Offer
+from ticketgen.leases import LeaseKeeper
 from ticketgen.pulse import Pulse
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime, open_runtime
@@ -36,40 +36,14 @@ pytestmark = pytest.mark.services
 
 @pytest.fixture
 def brisk(settings: Settings) -> Settings:
-    """Settings of a host that renews often; no machine is so slow that a lease runs out."""
-    return settings.model_copy(
-        update={
-            "lease": timedelta(minutes=10),
-            "lease_renewal": timedelta(seconds=0.2),
-            "lease_patience": timedelta(minutes=5),
-            "cancel_interval": timedelta(seconds=0.1),
-            "heartbeat_interval": timedelta(seconds=0.5),
-            "heartbeat_expiry": timedelta(minutes=5),
-        }
-    )
-
-
-_OFFER = Offer(task_types=("lab",), plugins={"lab": "7"}, failed={})
-
-
-def _keeper(runtime: Runtime, runner: Runner, exits: list[int], **more: Any) -> LeaseKeeper:
-    """What would end the process is written to `exits`."""
-    return LeaseKeeper(
-        settings=runtime.settings,
-        worker=WorkerIdentity(id=runner.worker_id, max_jobs=2),
-        offer=lambda: _OFFER,
-        hands=runner.hands,
-        settler=runtime.settler,
-        exit_process=exits.append,
-        **more,
-    )
+    return brisk_settings(settings)
 
 
 @asynccontextmanager
 async def _worker(runtime: Runtime, exits: list[int] | None = None) -> AsyncIterator[Runner]:
     """A worker process in small."""
     runner = Runner(runtime, worker_id=uuid7(), worker="lab:1")
-    async with _keeper(runtime, runner, [] if exits is None else exits).running():
+    async with keeper(runtime, runner, [] if exits is None else exits).running():
         yield runner
 
 
@@ -177,12 +151,12 @@ async def test_a_worker_that_cannot_renew_stops_its_handler_and_the_run_goes_on_
     async with lab.open_lab(brisk, lab.task(handler=gate.handler)) as runtime:
         run = await lab.start(runtime)
         runner = Runner(runtime, worker_id=uuid7(), worker="lab:1")
-        keeper = _keeper(runtime, runner, [])
-        async with keeper.running():
+        keeping = keeper(runtime, runner, [])
+        async with keeping.running():
             work = asyncio.create_task(runner.run(run.id))
             await asyncio.wait_for(gate.begun.wait(), lab.PATIENCE)
             await asyncio.to_thread(servers.stop_postgres)
-            keeper.settings = brisk.model_copy(update={"lease_patience": timedelta(seconds=0.5)})
+            keeping.settings = brisk.model_copy(update={"lease_patience": timedelta(seconds=0.5)})
             try:
                 await asyncio.wait_for(gate.stopped.wait(), lab.PATIENCE)
                 unsettled = not work.done()
@@ -358,19 +332,6 @@ async def test_a_claim_whose_commit_a_blocked_loop_has_not_heard_of_is_renewed(
 
         settled = await lab.run_of(runtime, run.id)
         assert (settled.state, settled.attempt, settled.rescues) == (RunState.COMPLETED, 1, 0)
-
-
-async def test_a_keeper_that_breaks_ends_the_process(brisk: Settings) -> None:
-    def break_it() -> float | None:
-        raise LookupError("the watch is broken")
-
-    exits: list[int] = []
-    async with lab.open_lab(brisk) as runtime:
-        runner = Runner(runtime, worker_id=uuid7(), worker="lab:1")
-        async with _keeper(runtime, runner, exits, told_to_stop_at=break_it).running():
-            await lab.until(lambda: _are(bool(exits)))
-
-    assert exits == [75]
 
 
 def test_an_answer_of_the_loop_in_the_middle_of_a_look_does_not_break_the_watch(

@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -106,25 +107,28 @@ class LeaseKeeper:
             DBAPIError, OSError: the database could not be told that the worker lives.
         """
         loop = asyncio.get_running_loop()
-        begun: asyncio.Future[None] = loop.create_future()
+        begun: Future[None] = Future()
+        # So that whoever stops waiting for it does not cancel it under the thread.
+        begun.set_running_or_notify_cancel()
         thread = threading.Thread(
             target=self._run, args=(loop, begun), name="lease-keeper", daemon=True
         )
         thread.start()
         try:
-            await begun
+            await asyncio.wrap_future(begun)
             yield
         finally:
             self._stopping.set()
             self._wake()
             await asyncio.to_thread(thread.join, 2 * self.settings.lease_renewal.total_seconds())
 
-    def _run(self, main: asyncio.AbstractEventLoop, begun: asyncio.Future[None]) -> None:
+    def _run(self, main: asyncio.AbstractEventLoop, begun: Future[None]) -> None:
         thread_id = threading.main_thread().ident
         try:
             asyncio.run(self._keep(main, begun, thread_id))
         except BaseException as error:
-            if _tell(main, begun, error):
+            if not begun.done():
+                begun.set_exception(error)
                 return
             _log.exception("lease_keeper_failed")
             # Nobody renews any more: what is in hand is lost, and so is whatever is taken next.
@@ -134,14 +138,14 @@ class LeaseKeeper:
     async def _keep(
         self,
         main: asyncio.AbstractEventLoop,
-        begun: asyncio.Future[None],
+        begun: Future[None],
         thread_id: int | None,
     ) -> None:
         woken = asyncio.Event()
         self._wake = _waker(asyncio.get_running_loop(), woken)
         async with _connected(self.settings) as (session_factory, redis):
             await self._beat(session_factory, redis)
-            _tell(main, begun, None)
+            begun.set_result(None)
             tick = self.settings.lease_renewal.total_seconds()
             beat = self.settings.heartbeat_interval.total_seconds()
             loops = [
@@ -351,22 +355,3 @@ def _waker(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> Callable[[]
             loop.call_soon_threadsafe(woken.set)
 
     return wake
-
-
-def _tell(
-    main: asyncio.AbstractEventLoop, begun: asyncio.Future[None], error: BaseException | None
-) -> bool:
-    """Say in the main loop that the thread has begun, or why not; False if that was said before."""
-    if begun.done():
-        return False
-
-    def tell() -> None:
-        if begun.done():
-            return
-        if error is None:
-            begun.set_result(None)
-        else:
-            begun.set_exception(error)
-
-    main.call_soon_threadsafe(tell)
-    return True
