@@ -7,6 +7,7 @@ import pytest
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import AdfCheck
+from ticketgen_adf_validation.checking import GRAMMAR
 from ticketgen_adf_validation.jira_rules import JIRA_RULES
 from ticketgen_adf_validation.judging import judge
 from ticketgen_adf_validation.plugin import ticketgen_plugin
@@ -56,10 +57,32 @@ def _spoils(document: Any) -> list[Finding]:
     return []
 
 
-def test_the_rules_of_jira_are_a_check_like_those_of_others() -> None:
-    checks = [value for value in ticketgen_plugin().provides if isinstance(value, AdfCheck)]
+def _own_checks() -> list[AdfCheck]:
+    return [value for value in ticketgen_plugin().provides if isinstance(value, AdfCheck)]
 
-    assert checks == [JIRA_RULES]
+
+@pytest.mark.parametrize("check", _own_checks(), ids=lambda check: check.name)
+@pytest.mark.parametrize(
+    "value",
+    [None, True, 0.5, "doc", [], [[{}]], {}, {"type": ["doc"]}, {"type": "doc", "content": 7},
+     {"type": "doc", "version": 1, "content": [None, {"type": {}, "attrs": [], "marks": {}}]},
+     {"content": [{"type": "table", "content": [{"content": [{"attrs": {"colspan": "2"}}, 1]}]}]}],
+)  # fmt: skip
+def test_our_checks_take_any_json_at_all(check: AdfCheck, value: Any) -> None:
+    assert all(isinstance(finding, Finding) for finding in check.check(value))
+
+
+def test_what_the_grammar_says_is_said_once() -> None:
+    document = _doc(LINE, {"type": "gadget"})
+
+    findings = judge(document, [("adf_validation", check) for check in _own_checks()])
+
+    assert [finding.rule for finding in findings] == ["adf_validation.unknown_node"]
+    assert tuple(findings) == tuple(GRAMMAR.check(document))
+
+
+def test_grammar_and_the_rules_of_jira_are_checks_like_those_of_others() -> None:
+    assert _own_checks() == [GRAMMAR, JIRA_RULES]
     assert judge(_doc(), []) == ()
     assert [finding.rule for finding in judge(_doc(), [("adf_validation", JIRA_RULES)])] == [
         "adf_validation.empty_document"

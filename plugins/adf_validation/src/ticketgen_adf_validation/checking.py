@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ticketgen import Finding, Severity
+from ticketgen.provides import AdfCheck
 from ticketgen_adf_validation.grammar import NODES, Children, MarkSets, NodeRule
 from ticketgen_adf_validation.marks import MARKS
 from ticketgen_adf_validation.values import Attributes
 
-__all__ = ["check_grammar"]
+__all__ = ["GRAMMAR", "check_grammar"]
 
 _LONGEST_VALUE = 120
 _REWRITE = "Write this part of the description anew in plain Markdown and validate again."
@@ -249,3 +250,10 @@ def _attribute_problems(attrs: Mapping[str, Any], shape: Attributes) -> Iterator
             yield name, "does not exist"
         elif not check.accepts(value):
             yield name, f"is not {check.expected}"
+
+
+GRAMMAR = AdfCheck(
+    name="grammar",
+    summary="Which nodes, marks and attributes the format allows where.",
+    check=check_grammar,
+)

@@ -47,11 +47,14 @@ _CARRIERS = frozenset({"inlineCard", "blockCard", "embedCard", "media"})
 Placed = tuple[dict[str, Any], str]
 
 
-def jira_findings(document: Mapping[str, Any]) -> tuple[Finding, ...]:
+def jira_findings(document: object) -> tuple[Finding, ...]:
     """Promise the problems of length, emptiness, tables, ids and links, in that order.
 
-    The limit of 32,767 characters is counted as `stored_length` describes.
+    `document` is parsed JSON of any shape; what is no object has none of these problems. The limit
+    of 32,767 characters is counted as `stored_length` describes.
     """
+    if not isinstance(document, Mapping):
+        return ()
     nodes = list(_nodes(document))
     return (
         *_length(nodes),

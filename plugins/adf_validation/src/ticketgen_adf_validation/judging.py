@@ -1,7 +1,8 @@
 """Everything that is wrong with a document: by the grammar, and by every contributed check.
 
-The grammar is no contributed check. It is asked first, and the others only of what it found to be a
-document at all, so that each may rely on the outer shape.
+The grammar is a contributed check too, for those who judge a document without this plugin. Here it
+is asked first and once, and the others only of what it found to be a document at all, so that each
+may rely on the outer shape.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import structlog
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import AdfCheck
-from ticketgen_adf_validation.checking import check_grammar
+from ticketgen_adf_validation.checking import GRAMMAR, check_grammar
 
 __all__ = ["OwnedCheck", "judge"]
 
@@ -32,6 +33,8 @@ def judge(document: object, checks: Sequence[OwnedCheck]) -> tuple[Finding, ...]
     findings = list(check_grammar(document))
     if isinstance(document, dict) and _has_outer_shape(document):
         for plugin, check in checks:
+            if check is GRAMMAR:
+                continue
             findings += _asked(plugin, check, document)
     return tuple(findings)
 

@@ -9,6 +9,7 @@ from ticketgen.domain.sessions import WorkSession
 from ticketgen.provides import Commands
 from ticketgen_adf_validation import service
 from ticketgen_adf_validation.api import router
+from ticketgen_adf_validation.checking import GRAMMAR
 from ticketgen_adf_validation.commands import app as commands
 from ticketgen_adf_validation.errors import NoTicketsError
 from ticketgen_adf_validation.jira_rules import JIRA_RULES
@@ -26,7 +27,7 @@ def ticketgen_plugin() -> Plugin:
         tasks=(VALIDATE_ADF,),
         router=router,
         service=service.AdfValidationService,
-        provides=(JIRA_RULES, Commands(app=commands)),
+        provides=(GRAMMAR, JIRA_RULES, Commands(app=commands)),
         errors=(NoTicketsError,),
     )
 
