@@ -12,10 +12,10 @@ from sqlalchemy import func, update
 
 from tests.core import lab
 from ticketgen import TaskContext
-from ticketgen.context import RunIdentity
 from ticketgen.domain import effects
 from ticketgen.domain.effects import Effect, EffectName, EffectState
 from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.ports import RunIdentity
 from ticketgen.runtime import Runtime
 
 TIMEOUT = timedelta(minutes=5)

@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from ticketgen import StartContext, TaskContext
-from ticketgen.context import RunIdentity, StartedRun
 from ticketgen.domain.sessions import WorkSession
+from ticketgen.ports import RunIdentity, StartedRun
 
 RUN = UUID("019ac0de-0000-7000-8000-000000000001")
 SESSION = UUID("019ac0de-0000-7000-8000-000000000000")

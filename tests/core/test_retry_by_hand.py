@@ -8,11 +8,11 @@ from uuid_utils.compat import uuid7
 
 from tests.core import lab
 from ticketgen import Exclusivity, StageMoves, StartContext, TaskContext
-from ticketgen.context import StartedRun
 from ticketgen.domain.run_attempts import AttemptOutcome
 from ticketgen.domain.sessions import Stage
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.errors import ConflictError, InvalidInputError, NotFoundError
+from ticketgen.ports import StartedRun
 from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings
 from ticketgen.starting import MAX_RETRIES, NotRetryableError

@@ -26,20 +26,8 @@ Everything else may change without notice.
 from __future__ import annotations
 
 from ticketgen.blocking import BlockingContext, in_thread
-from ticketgen.context import (
-    Blocker,
-    ConsultContext,
-    Contributions,
-    Host,
-    Role,
-    RunIdentity,
-    SettledRun,
-    StartContext,
-    StartedRun,
-    Starter,
-    TaskContext,
-)
-from ticketgen.findings import Finding, Severity
+from ticketgen.context import TaskContext
+from ticketgen.findings import Blocker, Finding, Severity
 from ticketgen.plugin import (
     CONTRACT_VERSION,
     TICKETS_GROUP,
@@ -56,6 +44,17 @@ from ticketgen.plugin import (
     Subject,
     Task,
     hookimpl,
+)
+from ticketgen.ports import (
+    ConsultContext,
+    Contributions,
+    Host,
+    Role,
+    RunIdentity,
+    SettledRun,
+    StartContext,
+    StartedRun,
+    Starter,
 )
 from ticketgen.settings import Duration, Names
 

@@ -20,11 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ticketgen.background import end_tasks
-from ticketgen.context import Host, SettledRun
 from ticketgen.database import SessionFactory
 from ticketgen.domain import task_runs
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.hooks import HookCaller
+from ticketgen.ports import Host, SettledRun
 from ticketgen.progress import Publisher, publish_ending
 
 __all__ = ["Announcer"]

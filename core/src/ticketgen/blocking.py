@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from ticketgen.context import RunIdentity, TaskContext
+from ticketgen.context import TaskContext
+from ticketgen.ports import RunIdentity
 
 __all__ = ["BlockingContext", "in_thread"]
 

@@ -19,8 +19,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from ticketgen.console import err, fail, out, run
-from ticketgen.context import Contributions, Host, Role
 from ticketgen.errors import NotFoundError
+from ticketgen.ports import Contributions, Host, Role
 from ticketgen.registry import load_registry
 from ticketgen.runtime import open_runtime
 from ticketgen.settings import load_settings

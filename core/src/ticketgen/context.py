@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -19,34 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ticketgen.database import SessionFactory, connected_session, database_time
 from ticketgen.domain.effects import EffectName
 from ticketgen.domain.run_steps import load_step, save_step
-from ticketgen.domain.sessions import WorkSession
-from ticketgen.domain.task_runs import TaskRun
-from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.transitions import hold_attempt
 from ticketgen.domain.users import User
 from ticketgen.effects import Attempt, Deed, done_once
-from ticketgen.findings import Blocker, Finding
 from ticketgen.ledger import DatabaseLedger, Ledger
+from ticketgen.ports import Contributions, HookAnswers, ProgressPort, RunIdentity, StartedRun
 from ticketgen.storable import storable
 
-__all__ = [
-    "Blocker",
-    "ConsultContext",
-    "Contributions",
-    "HookAnswers",
-    "Host",
-    "HostWork",
-    "ProgressPort",
-    "Role",
-    "RunIdentity",
-    "SettledRun",
-    "StartContext",
-    "StartedRun",
-    "Starter",
-    "TaskContext",
-]
-
-ContributionT = TypeVar("ContributionT")
+__all__ = ["TaskContext"]
 
 # Counted per asyncio task: a transaction of one branch of a handler is no reason to refuse a
 # remote call of another that runs beside it.
@@ -60,169 +39,6 @@ def _open_transaction() -> Iterator[None]:
         yield
     finally:
         _open_transactions.set(_open_transactions.get() - 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartedRun:
-    """The answer to a start: the run, and whether it was there before."""
-
-    run: TaskRun
-    existing: bool
-
-
-class Contributions(Protocol):
-    """What the installed plugins provide, found by type."""
-
-    def provided(self, kind: type[ContributionT]) -> tuple[ContributionT, ...]:
-        """Every contributed value of that type, in the order of plugin names."""
-        ...
-
-    def owned(self, kind: type[ContributionT]) -> tuple[tuple[str, ContributionT], ...]:
-        """The same, each value with the name of the plugin that brings it."""
-        ...
-
-    def settings_of(self, plugin: str) -> Any:
-        """The settings of a plugin, for a value it provides; None if it has none."""
-        ...
-
-
-class HookAnswers(Protocol):
-    """The hooks of all plugins, called one by one, each kept from harming the others."""
-
-    async def export_blockers(self, db: AsyncSession, session: WorkSession) -> list[Blocker]:
-        """Why the session may not be exported; a gate that fails counts as a blocker."""
-        ...
-
-    async def check_ticket(self, db: AsyncSession, ticket: Ticket) -> list[Finding]:
-        """What the plugins' checks say of a ticket; a check that fails becomes a finding."""
-        ...
-
-
-class Starter(Protocol):
-    """Starts tasks by name: the enqueue side of a service is built on this, never on a queue."""
-
-    async def start(
-        self,
-        task_type: str,
-        *,
-        session_id: UUID | None = None,
-        request: BaseModel | None = None,
-        user: User | None = None,
-    ) -> StartedRun:
-        """Validate the request and store the run; the queue hears of it after the commit.
-
-        Raises:
-            TicketgenError: what the task's `prepare` or the session's state refuses.
-        """
-        ...
-
-
-class HostWork(Starter, Protocol):
-    """One transaction of the host: what is started in it is delivered after its commit."""
-
-    @property
-    def db(self) -> AsyncSession:
-        """The transaction; whoever opened the unit of work commits it, nobody else."""
-        ...
-
-
-class Role(StrEnum):
-    """What kind of process a plugin is loaded in."""
-
-    API = "api"
-    WORKER = "worker"
-    COMMAND = "command"
-    """A command line that ends when its work is done."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Host:
-    """What a plugin may use of its process outside of runs and requests."""
-
-    role: Role
-    settings: Any
-    """The plugin's own settings, an instance of `Plugin.settings`."""
-    contributions: Contributions
-    unit_of_work: Callable[[], AbstractAsyncContextManager[HostWork]]
-    """Opens a transaction, committed at the end of the block."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SettledRun:
-    """What became of a run that has ended."""
-
-    id: UUID
-    task_type: str
-    session_id: UUID | None
-    status: str
-    """`completed`, `failed` or `cancelled`."""
-    result_summary: Mapping[str, Any] | None
-    """What its handler returned, if it completed."""
-    error: Mapping[str, Any] | None
-    """If it failed: `error_id`, `error_category`, `code`, `user_message`, `recovery_actions`."""
-    finished_at: datetime
-
-
-class ProgressPort(Protocol):
-    """Takes the progress of one run to whoever watches it."""
-
-    async def publish(self, percentage: float, stage: str, details: Mapping[str, Any]) -> None:
-        """Say how far the run is; may hold back all but the newest of too many."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class StartContext:
-    """What a task's `prepare` may look at; it runs in the caller's transaction."""
-
-    db: AsyncSession
-    session: WorkSession | None
-    """The session, its row locked; None for a task without a session."""
-    user: User | None
-    """Who starts it; None where a schedule or another run does."""
-    settings: Any
-    """The plugin's own settings, an instance of `Plugin.settings`."""
-    contributions: Contributions
-    hooks: HookAnswers
-
-    def require_session(self) -> WorkSession:
-        """The session of a task whose subject is a session."""
-        assert self.session is not None, "the host starts this task with a session only"  # noqa: S101
-        return self.session
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConsultContext:
-    """What a task's `consult` may look at; no transaction is open."""
-
-    session: WorkSession | None
-    """The session as it was read a moment ago; None for a task without a session."""
-    user: User | None
-    settings: Any
-    """The plugin's own settings, an instance of `Plugin.settings`."""
-    state: Any
-    """What the plugin's `lifespan` has yielded in this process; None if it has none."""
-    contributions: Contributions
-
-    def require_session(self) -> WorkSession:
-        """The session of a task whose subject is a session."""
-        assert self.session is not None, "the host starts this task with a session only"  # noqa: S101
-        return self.session
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunIdentity:
-    """Which attempt of which run this is."""
-
-    id: UUID
-    task_type: str
-    session_id: UUID | None
-    lineage_id: UUID
-    requested_by: UUID | None
-    attempt: int
-    """The fence: every claim has its own."""
-    tries: int
-    """1 at the first try; goes up with automatic retries only."""
 
 
 class TaskContext:
@@ -243,11 +59,14 @@ class TaskContext:
         progress: ProgressPort,
         start: Callable[..., Awaitable[StartedRun]],
         state: Any = None,
+        states: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.run = run
         self.settings = settings
         self.state = state
         """What the plugin's `lifespan` has yielded in this process."""
+        self.states = states
+        """The same of every plugin, by name, for values that others contribute."""
         self.contributions = contributions
         self.hooks = hooks
         self._session_factory = session_factory

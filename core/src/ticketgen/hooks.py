@@ -17,13 +17,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.conformance import Problem, raised
-from ticketgen.context import Blocker, Host, SettledRun
 from ticketgen.database import DatabaseUnavailableError, passes_by_itself, sqlstate_of
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.tickets import Ticket
-from ticketgen.findings import Finding, Severity
+from ticketgen.findings import Blocker, Finding, Severity
 from ticketgen.isolation import LateError, Watched, belongs_to_host, in_own_task, in_time
 from ticketgen.plugin import Hooks
+from ticketgen.ports import Host, SettledRun
 from ticketgen.standing import Standing
 
 __all__ = ["HookCaller"]

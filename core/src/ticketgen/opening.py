@@ -18,12 +18,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ticketgen.conformance import Problem, raised
-from ticketgen.context import Host, Role
 from ticketgen.database import passes_by_itself
 from ticketgen.isolation import UNWIND_SECONDS, LateError, belongs_to_host, in_time, late_of
 from ticketgen.migrations import plugin_schema_problem
 from ticketgen.migrations.trees import problem_of
 from ticketgen.plugin import Plugin
+from ticketgen.ports import Host, Role
 from ticketgen.registry import insist
 from ticketgen.runtime import Runtime
 from ticketgen.settings import Settings

@@ -28,20 +28,12 @@ from pydantic_settings import BaseSettings
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ticketgen.context import (
-    Blocker,
-    ConsultContext,
-    Host,
-    RunIdentity,
-    SettledRun,
-    StartContext,
-    Starter,
-    TaskContext,
-)
+from ticketgen.context import TaskContext
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.tickets import Ticket
 from ticketgen.errors import TicketgenError
-from ticketgen.findings import Finding
+from ticketgen.findings import Blocker, Finding
+from ticketgen.ports import ConsultContext, Host, RunIdentity, SettledRun, StartContext, Starter
 
 __all__ = [
     "CONTRACT_VERSION",

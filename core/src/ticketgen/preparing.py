@@ -9,9 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, ValidationError
 from uuid_utils.compat import uuid4
 
-from ticketgen.context import StartContext
 from ticketgen.errors import InvalidInputError
 from ticketgen.plugin import Exclusivity, Subject, Task
+from ticketgen.ports import StartContext
 
 __all__ = ["as_stored", "check_subject", "exclusivity_key", "payload_of", "read_request"]
 

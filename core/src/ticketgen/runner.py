@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ticketgen.background import end_tasks
-from ticketgen.context import StartedRun, TaskContext
+from ticketgen.context import TaskContext
 from ticketgen.database import passes_by_itself
 from ticketgen.diagnosis import diagnose, timed_out
 from ticketgen.domain import transitions
@@ -30,6 +30,7 @@ from ticketgen.handling import outcome_of, outcome_of_stopped, unreadable_payloa
 from ticketgen.hands import Hands, HeldRun, StopReason
 from ticketgen.maintenance import repeating
 from ticketgen.outcomes import Cancelled, Failed, HandedBack, Outcome, Parked
+from ticketgen.ports import StartedRun
 from ticketgen.registry import RegisteredTask
 from ticketgen.reporting import ProgressReporter
 from ticketgen.runtime import Runtime
@@ -251,6 +252,7 @@ class Runner:
             progress=reporter,
             start=start,
             state=self._runtime.states.get(registered.plugin.name),
+            states=self._runtime.states,
         )
 
     async def _stop(self, handler: asyncio.Task[Outcome]) -> bool:

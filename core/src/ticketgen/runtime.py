@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ticketgen.announcing import Announcer
 from ticketgen.attached import attached_settings
-from ticketgen.context import Host, Role
 from ticketgen.database import SessionFactory, create_engine, create_session_factory
 from ticketgen.maintenance import Reconciler, repeating
+from ticketgen.ports import Host, Role
 from ticketgen.progress import Publisher
 from ticketgen.queue import RunQueue, connect_redis
 from ticketgen.registry import Registry, load_registry

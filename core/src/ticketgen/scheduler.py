@@ -17,7 +17,6 @@ from uuid import UUID
 
 import structlog
 
-from ticketgen.context import StartedRun
 from ticketgen.cron_times import fire_times, next_fire_times
 from ticketgen.database import database_time
 from ticketgen.diagnosis import diagnose
@@ -26,6 +25,7 @@ from ticketgen.domain.schedules import FireOutcome, ScheduleFire
 from ticketgen.domain.users import User
 from ticketgen.errors import ErrorCategory, NotFoundError, TemporaryError, TicketgenError
 from ticketgen.plugin import Misfire, Overlap, Schedule
+from ticketgen.ports import StartedRun
 from ticketgen.registry import RegisteredSchedule, Registry
 from ticketgen.starting import UnitOfWork
 

@@ -17,7 +17,6 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.announcing import Announcer
-from ticketgen.context import RunIdentity
 from ticketgen.database import SessionFactory
 from ticketgen.delivering import deliver
 from ticketgen.domain import failures, run_attempts, sessions, task_runs, transitions
@@ -29,6 +28,7 @@ from ticketgen.errors import AdminRequiredError, NotFoundError, TicketgenError
 from ticketgen.handling import next_try
 from ticketgen.outcomes import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 from ticketgen.plugin import RetryPolicy, StageMoves, Task
+from ticketgen.ports import RunIdentity
 from ticketgen.queue import RunQueue
 from ticketgen.registry import Registry
 from ticketgen.settings import Settings

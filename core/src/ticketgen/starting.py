@@ -16,7 +16,6 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.announcing import Announcer
-from ticketgen.context import StartContext, StartedRun
 from ticketgen.database import SessionFactory, connected_session
 from ticketgen.delivering import deliver
 from ticketgen.domain import audit, sessions, task_runs, transitions
@@ -25,6 +24,7 @@ from ticketgen.domain.task_runs import Retry, RunState, TaskRun
 from ticketgen.domain.users import User
 from ticketgen.errors import ConflictError
 from ticketgen.plugin import Exclusivity, Task
+from ticketgen.ports import StartContext, StartedRun
 from ticketgen.preparing import (
     as_stored,
     check_subject,

@@ -27,7 +27,6 @@ from uuid_utils.compat import uuid7
 
 from ticketgen.arq_worker import Worker
 from ticketgen.attached import attached_settings
-from ticketgen.context import Role
 from ticketgen.database import passes_by_itself
 from ticketgen.errors import ConfigurationError, TemporaryError
 from ticketgen.leases import LeaseKeeper, WorkerIdentity
@@ -35,6 +34,7 @@ from ticketgen.migrations import require_current_schema
 from ticketgen.offering import offer_of
 from ticketgen.opening import closing_seconds, open_plugins
 from ticketgen.plugin import Task
+from ticketgen.ports import Role
 from ticketgen.queue import connect_arq, deserialize_job, redis_settings, serialize_job
 from ticketgen.registry import RegisteredSchedule, Registry, load_registry
 from ticketgen.runner import Runner

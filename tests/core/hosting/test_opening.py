@@ -14,10 +14,10 @@ from structlog.testing import capture_logs
 from tests.core import lab
 from tests.core.hosting.sources import living_source, module_of
 from ticketgen.conformance import Problem
-from ticketgen.context import Role
 from ticketgen.discovery import PluginStatus
 from ticketgen.offering import offer_of
 from ticketgen.opening import open_plugins
+from ticketgen.ports import Role
 from ticketgen.registry import PluginFailureError, PluginUnavailableError
 from ticketgen.runtime import Runtime, build_runtime
 from ticketgen.settings import Settings

@@ -18,10 +18,10 @@ from tests.core.hosting.sources import living_source, module_of
 from ticketgen import BlockingContext, Host, Migrations, Plugin, TaskContext, in_thread
 from ticketgen.arq_worker import Worker
 from ticketgen.conformance import Problem
-from ticketgen.context import Role
 from ticketgen.domain import workers
 from ticketgen.domain.task_runs import RunState
 from ticketgen.opening import open_plugins
+from ticketgen.ports import Role
 from ticketgen.queue import connect_arq
 from ticketgen.runtime import open_runtime
 from ticketgen.settings import Settings

@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 from tests.core import lab
 from tests.core.hosting.sources import HEARING, module_of
 from tests.core.plugin_sources import plugin_source
-from ticketgen.context import Role
 from ticketgen.domain import task_runs
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.opening import open_plugins
 from ticketgen.outcomes import Completed
+from ticketgen.ports import Role
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
 from ticketgen.testing import InstalledPlugin, progress_of, run_to_end

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from ticketgen.context import StartedRun
 from ticketgen.domain.task_runs import RunState
+from ticketgen.ports import StartedRun
 from ticketgen.progress import channel_of_run
 
 __all__ = ["TaskStarted", "started_answer"]

@@ -43,9 +43,9 @@ from ticketgen.api.routes import (
     workers,
 )
 from ticketgen.attached import attached_settings
-from ticketgen.context import Role
 from ticketgen.logs import configure_logs
 from ticketgen.opening import open_plugins
+from ticketgen.ports import Role
 from ticketgen.progress_hub import ProgressHub
 from ticketgen.runtime import Runtime, build_runtime
 

@@ -9,11 +9,11 @@ from fastapi import Depends
 from pydantic import BaseModel
 
 from ticketgen.api.host import HostRuntime
-from ticketgen.context import ConsultContext
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.users import User
 from ticketgen.errors import TemporaryError
 from ticketgen.isolation import LateError, in_time
+from ticketgen.ports import ConsultContext
 from ticketgen.preparing import read_request
 from ticketgen.runtime import Runtime
 from ticketgen.starting import UnitOfWork
@@ -54,6 +54,7 @@ class Consulting:
             user=user,
             settings=registered.settings,
             state=self._runtime.states.get(registered.plugin.name),
+            states=self._runtime.states,
             contributions=self._runtime.registry,
         )
         asked = read_request(registered.task, request)

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.api.routes.runs import AttemptView, RunView, view_attempt, view_run
 from ticketgen.console import err, out, run
-from ticketgen.context import StartedRun
 from ticketgen.domain import failures, run_attempts, task_runs
 from ticketgen.domain.failures import Failure
 from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.ports import StartedRun
 from ticketgen.runtime import Runtime, open_runtime
 
 __all__ = ["app"]

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from ticketgen.api.routes.schedules import ScheduleView, describe_schedules
 from ticketgen.console import err, out, run
-from ticketgen.context import StartedRun
+from ticketgen.ports import StartedRun
 from ticketgen.runtime import open_runtime
 from ticketgen.scheduler import Scheduler
 

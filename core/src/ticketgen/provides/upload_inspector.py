@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ticketgen.context import Contributions
 from ticketgen.findings import Finding
+from ticketgen.ports import Contributions
 
 __all__ = ["InspectedSheet", "Inspection", "UploadInspector"]
 

@@ -13,12 +13,12 @@ import httpx2
 from sqlalchemy import select, update
 from uuid_utils.compat import uuid7
 
-from ticketgen.context import Role
 from ticketgen.domain import task_runs
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.leases import LeaseKeeper, WorkerIdentity
 from ticketgen.offering import offer_of
 from ticketgen.opening import open_plugins
+from ticketgen.ports import Role
 from ticketgen.progress import ProgressMessage, channel_of_run
 from ticketgen.runner import Runner
 from ticketgen.runtime import Runtime

@@ -21,7 +21,6 @@ from typing import Any, Self
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings
 
-from ticketgen.context import Host, Role, StartContext
 from ticketgen.cron_times import fire_times
 from ticketgen.database import SessionFactory, new_id
 from ticketgen.domain.effects import Effect, EffectName
@@ -29,6 +28,7 @@ from ticketgen.domain.sessions import Stage, WorkSession, require_stage
 from ticketgen.domain.users import User
 from ticketgen.errors import ConfigurationError, NotFoundError
 from ticketgen.plugin import Plugin
+from ticketgen.ports import Host, Role, StartContext
 from ticketgen.preparing import as_stored, check_subject, payload_of, read_request
 from ticketgen.registry import RegisteredSchedule, RegisteredTask
 from ticketgen.settings import Settings

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from ticketgen.context import RunIdentity
 from ticketgen.database import SessionFactory, new_id
 from ticketgen.diagnosis import timed_out
 from ticketgen.domain.effects import Effect, EffectName
@@ -21,6 +20,7 @@ from ticketgen.domain.users import User
 from ticketgen.handling import next_try, outcome_of, outcome_of_stopped, unreadable_payload
 from ticketgen.outcomes import Cancelled, Completed, Failed, Outcome, Parked
 from ticketgen.plugin import StageMoves
+from ticketgen.ports import RunIdentity
 from ticketgen.registry import RegisteredTask, Registry
 from ticketgen.settings import Settings
 from ticketgen.testing.clock import FakeClock
@@ -156,6 +156,7 @@ class MemoryRun:
             progress=MemoryProgress(journal=self.journal, attempt=identity.attempt),
             start=self.starts.start,
             state=self.state,
+            states={self.registered.plugin.name: self.state},
         )
 
     def _delay(self, outcome: Outcome, tries: int) -> timedelta | None:

@@ -9,10 +9,10 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ticketgen.context import StartedRun
 from ticketgen.database import new_id
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.users import User
+from ticketgen.ports import StartedRun
 from ticketgen.preparing import as_stored, check_subject, exclusivity_key, read_request
 from ticketgen.registry import Registry
 from ticketgen.testing.memory_context import through_json

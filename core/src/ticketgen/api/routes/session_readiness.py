@@ -14,13 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ticketgen.api.deps import OwnedSession, Work, problem_responses
 from ticketgen.api.host import HostRuntime
 from ticketgen.api.routes import session_examples
-from ticketgen.context import Blocker
 from ticketgen.domain import recovery, session_contents, sessions, validations
 from ticketgen.domain.session_contents import ReviewCounts
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.validations import Validation
 from ticketgen.errors import ConflictError
+from ticketgen.findings import Blocker
 from ticketgen.plugin import Exclusivity, StageMoves, Task
 from ticketgen.registry import PluginUnavailableError, RegisteredTask, Registry
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ticketgen.api.routes.upload_forms import SentFile, SentForm
-from ticketgen.context import Contributions
 from ticketgen.domain import sessions, task_runs
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.uploads import Stored
@@ -18,6 +17,7 @@ from ticketgen.errors import (
     TooLargeError,
 )
 from ticketgen.findings import Finding
+from ticketgen.ports import Contributions
 from ticketgen.provides import InspectedSheet, Inspection, UploadInspector
 from ticketgen.settings import Settings
 from ticketgen.starting import UnitOfWork
