@@ -48,6 +48,9 @@ def _lines(written: Written) -> list[dict[str, Any]]:
         (f"the token {TOKEN} is wrong", "the token tg_", TOKEN[3:]),
         ("GET /api/x?pass=s3cr-et_&y=1", "GET /api/x?pass=", "s3cr-et_"),
         ("bearer abc.def", "bearer ", "abc.def"),
+        ("Basic bWlhOnBhc3N3b3JkMTIz", "Basic ", "bWlhOnBhc3N3b3JkMTIz"),
+        ('{"access_token": "ab.cd-e_f"}', '"access_token": "', "ab.cd-e_f"),
+        ("refresh_token=ab12&x=1", "refresh_token=", "ab12"),
         ("postgresql://user:pa55@host/db", "postgresql://user:", "pa55"),
         ("redis://:pa55@host:6379/0", "redis://:", "pa55"),
     ],
@@ -61,7 +64,14 @@ def test_a_secret_is_taken_out_and_the_rest_stays(text: str, kept: str, secret: 
 
 
 @pytest.mark.parametrize(
-    "text", ["nothing to hide", "bypass=1 is a word", "http://host:8000/x", "3 passes"]
+    "text",
+    [
+        "nothing to hide",
+        "bypass=1 is a word",
+        "http://host:8000/x",
+        "3 passes",
+        "Basic authentication",
+    ],
 )
 def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
     assert redact(text) == text

@@ -57,6 +57,7 @@ from ticketgen.ports import (
     Starter,
 )
 from ticketgen.settings import Duration, Names
+from ticketgen.vault import Vault
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -89,6 +90,7 @@ __all__ = [
     "Subject",
     "Task",
     "TaskContext",
+    "Vault",
     "hookimpl",
     "in_thread",
 ]

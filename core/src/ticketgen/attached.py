@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import SecretStr
+
 from ticketgen.embedded import attach
 from ticketgen.errors import ConfigurationError
+from ticketgen.key_file import read_key
 from ticketgen.settings import Settings, load_settings
 
-__all__ = ["attached_settings"]
+__all__ = ["attached_settings", "with_key"]
 
 
 def attached_settings(**overrides: Any) -> Settings:
@@ -28,4 +31,14 @@ def attached_settings(**overrides: Any) -> Settings:
             f"No servers: {names} unset, and no `ticketgen up` is running in {settings.data_dir}.",
             recovery_actions=[f"Start `ticketgen up` in another terminal, or set {names}."],
         )
-    return settings.model_copy(update={name: getattr(endpoint, name) for name in missing})
+    completed: dict[str, Any] = {name: getattr(endpoint, name) for name in missing}
+    key = read_key(settings.data_dir)
+    if key is not None:
+        completed["secret_keys"] = with_key(settings, key)
+    return settings.model_copy(update=completed)
+
+
+def with_key(settings: Settings, key: str) -> tuple[SecretStr, ...]:
+    """The keys of the settings, and behind them that of the data directory."""
+    kept = SecretStr(key)
+    return settings.secret_keys if kept in settings.secret_keys else (*settings.secret_keys, kept)

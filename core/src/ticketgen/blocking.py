@@ -25,6 +25,7 @@ from pydantic import BaseModel
 
 from ticketgen.context import TaskContext
 from ticketgen.ports import RunIdentity
+from ticketgen.vault import Vault
 
 __all__ = ["BlockingContext", "in_thread"]
 
@@ -58,6 +59,11 @@ class BlockingContext:
     def state(self) -> Any:
         """What the plugin's `lifespan` has yielded in this process."""
         return self._ctx.state
+
+    @property
+    def vault(self) -> Vault:
+        """The plugin's secrets, for an `async def` of one's own: see `wait_for`."""
+        return self._ctx.vault
 
     def checkpoint(self) -> None:
         """Stop here if the run is to stop: for loops that call nothing else of this.

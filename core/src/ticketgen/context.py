@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -21,9 +21,11 @@ from ticketgen.domain.run_steps import load_step, save_step
 from ticketgen.domain.transitions import hold_attempt
 from ticketgen.domain.users import User
 from ticketgen.effects import Attempt, Deed, done_once
+from ticketgen.effects_together import SharedDeed, Together, done_together
 from ticketgen.ledger import DatabaseLedger, Ledger
 from ticketgen.ports import Contributions, HookAnswers, ProgressPort, RunIdentity, StartedRun
 from ticketgen.storable import storable
+from ticketgen.vault import Vault
 
 __all__ = ["TaskContext"]
 
@@ -58,6 +60,7 @@ class TaskContext:
         session_factory: SessionFactory,
         progress: ProgressPort,
         start: Callable[..., Awaitable[StartedRun]],
+        vault: Vault,
         state: Any = None,
         states: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
@@ -67,6 +70,8 @@ class TaskContext:
         """What the plugin's `lifespan` has yielded in this process."""
         self.states = states
         """The same of every plugin, by name, for values that others contribute."""
+        self.vault = vault
+        """The plugin's secrets of other systems, sealed at rest."""
         self.contributions = contributions
         self.hooks = hooks
         self._session_factory = session_factory
@@ -186,6 +191,37 @@ class TaskContext:
             timeout=timeout,
         )
         return await done_once(Attempt(ledger=self._ledger(), remote=self.remote), deed)
+
+    async def effects(
+        self,
+        operation: str,
+        keys: Sequence[str],
+        perform: Callable[[Sequence[str]], Awaitable[Mapping[str, Any]]],
+        *,
+        refused: tuple[type[Exception], ...] = (),
+        timeout: timedelta = timedelta(seconds=30),
+    ) -> Together:
+        """Several effects by one call: each key is done at most once, as by `effect`.
+
+        `perform` gets the keys that nobody has begun, and answers for each with its result or with
+        an error of `refused`. A key of which nothing is known afterwards is in neither part of what
+        comes back: ask `effect` for it, which looks up what became of it.
+
+        Raises:
+            EffectUnsettledError: the call was not answered in time; each key is open.
+            StaleAttemptError: another attempt has taken over; nothing was begun.
+            RuntimeError: a transaction is open, a mistake in the handler.
+        """
+        plugin, _, _ = self.run.task_type.partition(".")
+        deed = SharedDeed(
+            plugin=plugin,
+            operation=operation,
+            keys=tuple(keys),
+            perform=perform,
+            refused=refused,
+            timeout=timeout,
+        )
+        return await done_together(Attempt(ledger=self._ledger(), remote=self.remote), deed)
 
     def _ledger(self) -> Ledger:
         return DatabaseLedger(

@@ -14,7 +14,12 @@ from ticketgen.settings import Settings
 
 __all__ = ["configure_logs", "redact"]
 
-_SECRET = re.compile(r"(\bpass=|Bearer\s+|\btg_)[\w.~+/=%-]+", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(\bpass=|Bearer\s+|\btg_|Basic\s+(?=[\w+/=]{16})"
+    r"|\b(?:access_token|refresh_token|client_secret|code_verifier)[\"']?\s*[=:]\s*[\"']?)"
+    r"[\w.~+/=%-]+",
+    re.IGNORECASE,
+)
 _URL_PASSWORD = re.compile(r"(\w+://[^\s:/@]*:)[^\s@/]+@")
 
 

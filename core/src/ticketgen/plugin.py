@@ -55,7 +55,7 @@ __all__ = [
     "hookspec",
 ]
 
-CONTRACT_VERSION = "1.0"
+CONTRACT_VERSION = "1.1"
 """Grows by a minor with every addition, by a major when a plugin has to change."""
 
 ENTRY_POINT_GROUP = "ticketgen.plugins"

@@ -18,6 +18,7 @@ from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
 from ticketgen.findings import Blocker, Finding
+from ticketgen.vault import Vault
 
 __all__ = [
     "ConsultContext",
@@ -120,6 +121,8 @@ class Host:
     contributions: Contributions
     unit_of_work: Callable[[], AbstractAsyncContextManager[HostWork]]
     """Opens a transaction, committed at the end of the block."""
+    vault: Vault
+    """The plugin's secrets of other systems, sealed at rest."""
 
 
 @dataclass(frozen=True, kw_only=True)

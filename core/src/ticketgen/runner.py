@@ -251,6 +251,7 @@ class Runner:
             session_factory=self._session_factory,
             progress=reporter,
             start=start,
+            vault=self._runtime.vault(registered.plugin.name),
             state=self._runtime.states.get(registered.plugin.name),
             states=self._runtime.states,
         )

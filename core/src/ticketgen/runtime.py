@@ -21,9 +21,11 @@ from ticketgen.progress import Publisher
 from ticketgen.queue import RunQueue, connect_redis
 from ticketgen.registry import Registry, load_registry
 from ticketgen.scheduler import Scheduler
+from ticketgen.sealing import KeyRing
 from ticketgen.settings import Settings
 from ticketgen.settling import Settler
 from ticketgen.starting import UnitOfWork, unit_of_work
+from ticketgen.vault import Vault
 
 __all__ = ["Runtime", "build_runtime", "open_runtime"]
 
@@ -61,7 +63,17 @@ class Runtime:
             settings=self.registry.settings.get(plugin),
             contributions=self.registry,
             unit_of_work=self.unit_of_work,
+            vault=self.vault(plugin),
         )
+
+    @cached_property
+    def keys(self) -> KeyRing:
+        """What secrets of other systems are sealed with."""
+        return KeyRing(tuple(key.get_secret_value() for key in self.settings.secret_keys))
+
+    def vault(self, plugin: str) -> Vault:
+        """The secrets of one plugin."""
+        return Vault(plugin=plugin, keys=self.keys)
 
     @property
     def role(self) -> Role:

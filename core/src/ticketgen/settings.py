@@ -13,10 +13,19 @@ from typing import Annotated, Any, Self
 
 import platformdirs
 from annotated_types import Ge
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ticketgen.errors import ConfigurationError
+from ticketgen.sealing import is_key
 
 __all__ = ["Duration", "Names", "Settings", "load_settings"]
 
@@ -45,6 +54,22 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 """Names; an environment variable gives them separated by commas."""
 
 
+def _keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    """Say which of the keys is none, never what it looks like."""
+    for number, key in enumerate(keys, 1):
+        if not is_key(key.get_secret_value()):
+            raise ValueError(
+                f"key {number} of {len(keys)} is none: a key is 32 bytes in URL-safe base64, "
+                "as `ticketgen secrets new-key` makes them"
+            )
+    return keys
+
+
+SecretKeys = Annotated[
+    tuple[SecretStr, ...], NoDecode, BeforeValidator(_names), AfterValidator(_keys)
+]
+
+
 def _either(name: str, *plain: str) -> AliasChoices:
     return AliasChoices(f"TICKETGEN_{name}", *plain)
 
@@ -53,7 +78,12 @@ class Settings(BaseSettings):
     """Everything an operator can set; plugins' own settings live under their own prefix."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TICKETGEN_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="TICKETGEN_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        # What was given is not repeated where it is refused: it may be a key or a password.
+        hide_input_in_errors=True,
     )
 
     database_url: str | None = Field(
@@ -69,6 +99,14 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("ticketgen"),
         description="Where `ticketgen up` keeps its servers' data and the local token.",
+    )
+
+    secret_keys: SecretKeys = Field(
+        default=(),
+        description=(
+            "Keys that secrets of other systems are sealed with at rest; the first seals, all "
+            "open. `ticketgen secrets new-key` makes one; unset: that of `ticketgen up`."
+        ),
     )
 
     max_jobs: int = Field(

@@ -29,6 +29,7 @@ from ticketgen.errors import AuthenticationError, PermissionDeniedError
 from ticketgen.ports import Contributions, StartedRun, Starter
 from ticketgen.registry import PluginUnavailableError
 from ticketgen.starting import UnitOfWork
+from ticketgen.vault import Vault as _PluginVault
 
 __all__ = [
     "Admin",
@@ -44,6 +45,7 @@ __all__ = [
     "StartedRun",
     "TaskStarted",
     "UnitOfWork",
+    "Vault",
     "VisibleRun",
     "Work",
     "csv_answer",
@@ -217,3 +219,12 @@ async def _state(runtime: HostRuntime, connection: HTTPConnection) -> Any:
 state: Any = Depends(_state)
 """What the plugin's lifespan has yielded: use it as `Annotated[MyClient, state]`, in the routes of
 `Plugin.router` and `Plugin.public_router`."""
+
+
+async def _vault(runtime: HostRuntime, connection: HTTPConnection) -> _PluginVault:
+    """The secrets of the plugin whose route this is."""
+    return runtime.vault(connection.state.plugin)
+
+
+Vault = Annotated[_PluginVault, Depends(_vault)]
+"""The plugin's secrets of other systems, sealed at rest; in the routes of a plugin."""

@@ -15,7 +15,7 @@ from ticketgen.attached import attached_settings
 from ticketgen.cli.db_reports import found_line
 from ticketgen.console import out, run
 from ticketgen.database import create_engine, create_session_factory
-from ticketgen.domain import workers
+from ticketgen.domain import secrets, workers
 from ticketgen.embedded import attach
 from ticketgen.errors import TicketgenError
 from ticketgen.migrations import (
@@ -26,6 +26,7 @@ from ticketgen.migrations import (
 )
 from ticketgen.queue import RunQueue
 from ticketgen.registry import load_registry
+from ticketgen.sealing import KeyRing
 from ticketgen.settings import Settings, load_settings
 
 __all__ = ["doctor"]
@@ -125,11 +126,28 @@ async def _database(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Re
         return
     async with create_session_factory(engine)() as db:
         live = await workers.list_live_workers(db, expiry=settings.heartbeat_expiry)
+        sealed = await secrets.count_by_key(db)
+    yield _secrets(settings, sealed)
     if not live:
         yield "workers", False, "none lives → start `ticketgen-worker`"
     for worker in live:
         found = f"{worker.running} of {worker.max_jobs} runs, seen {worker.last_seen_at:%H:%M:%S}"
         yield f"worker {worker.host}:{worker.pid}", True, found
+
+
+def _secrets(settings: Settings, sealed: dict[str, int]) -> Report:
+    keys = KeyRing(tuple(key.get_secret_value() for key in settings.secret_keys))
+    unopened = sum(n for key_id, n in sealed.items() if key_id not in keys.key_ids)
+    total = sum(sealed.values())
+    if unopened:
+        return (
+            "secrets",
+            False,
+            f"no key opens {unopened} of {total} → see `ticketgen secrets status`",
+        )
+    if not keys:
+        return "secrets", True, "no key, none kept (`ticketgen secrets new-key`)"
+    return "secrets", True, f"{len(keys.keys)} keys, {total} kept"
 
 
 async def _plugin_tables(settings: Settings, engine: AsyncEngine) -> list[Report]:

@@ -18,6 +18,7 @@ import structlog
 from rich.markup import escape
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ticketgen.attached import with_key
 from ticketgen.background import end_tasks
 from ticketgen.cli.api import listen
 from ticketgen.cli.db_reports import failed_line
@@ -27,6 +28,7 @@ from ticketgen.database import create_engine, create_session_factory
 from ticketgen.domain import workers
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.errors import TicketgenError
+from ticketgen.key_file import keep_key, read_key
 from ticketgen.migrations import installed_trees, upgrade_all
 from ticketgen.settings import Settings, load_settings
 
@@ -170,6 +172,7 @@ async def local_system(
             data_dir=directory,
             **safe_overrides(safe),
         )
+        settings = _with_keys(settings)
         await migrate(settings)
         logs = directory / "logs"
         logs.mkdir(exist_ok=True)
@@ -196,6 +199,15 @@ async def local_system(
         await _wait_until_ready(system)
         servers.publish(api_url=system.url)
         yield system
+
+
+def _with_keys(settings: Settings) -> Settings:
+    """A key is made where none is set; one that was made is never left out afterwards."""
+    directory = settings.data_dir
+    key = read_key(directory) if settings.secret_keys else keep_key(directory)
+    if key is None:
+        return settings
+    return settings.model_copy(update={"secret_keys": with_key(settings, key)})
 
 
 async def migrate(settings: Settings) -> None:
@@ -231,6 +243,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "TICKETGEN_REDIS_URL": str(settings.redis_url),
         "TICKETGEN_DATA_DIR": str(settings.data_dir),
         "TICKETGEN_SAFE_MODE": str(settings.safe_mode),
+        "TICKETGEN_SECRET_KEYS": ",".join(key.get_secret_value() for key in settings.secret_keys),
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -17,6 +17,7 @@ from ticketgen.cli import (
     plugins,
     runs,
     schedules,
+    secrets,
     sessions,
     streams,
     tickets,
@@ -75,6 +76,7 @@ app.add_typer(schedules.app, name="schedules")
 app.add_typer(db.app, name="db")
 app.add_typer(users.app, name="users")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(secrets.app, name="secrets")
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ from ticketgen.plugin import Plugin
 from ticketgen.ports import Host, Role, StartContext
 from ticketgen.preparing import as_stored, check_subject, payload_of, read_request
 from ticketgen.registry import RegisteredSchedule, RegisteredTask
+from ticketgen.sealing import KeyRing, new_key
 from ticketgen.settings import Settings
 from ticketgen.testing.clock import FakeClock
 from ticketgen.testing.memory_context import Journal, through_json
@@ -38,6 +39,7 @@ from ticketgen.testing.memory_run import MemoryRun
 from ticketgen.testing.memory_starts import MemoryStarts, MemoryWork
 from ticketgen.testing.registries import registry_of
 from ticketgen.testing.run_outcome import RunOutcome, StartSeen
+from ticketgen.vault import Vault
 
 __all__ = ["MemoryHost", "make_session"]
 
@@ -100,6 +102,8 @@ class MemoryHost:
         """The ledger, over all runs of this host."""
         self.started: list[StartSeen] = []
         """What was started outside of runs, by the plugin's lifespan."""
+        self.vault = Vault(plugin=plugin.name, keys=KeyRing((new_key(),)))
+        """The plugin's secrets, with a key of this host's own; they are kept in the database."""
         self._known_tasks = known_tasks
         self._database = database
         self._randomness = randomness or random.Random(0)  # noqa: S311 - no secret is drawn
@@ -167,6 +171,7 @@ class MemoryHost:
                 journal=journal,
                 starts=self._starts(journal.started),
                 state=state,
+                vault=self.vault,
                 payload=payload,
                 session=session,
                 user=user,
@@ -272,6 +277,7 @@ class MemoryHost:
             settings=self.settings,
             contributions=self.registry,
             unit_of_work=self._unit_of_work,
+            vault=self.vault,
         )
         limit = self.host_settings.plugin_start_timeout.total_seconds()
         start = asyncio.timeout(limit)

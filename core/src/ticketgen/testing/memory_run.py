@@ -32,6 +32,7 @@ from ticketgen.testing.memory_context import (
 )
 from ticketgen.testing.memory_starts import MemoryStarts
 from ticketgen.testing.run_outcome import RunError, RunOutcome, effects_seen
+from ticketgen.vault import Vault
 
 __all__ = ["MemoryRun"]
 
@@ -57,6 +58,7 @@ class MemoryRun:
     journal: Journal
     starts: MemoryStarts
     state: Any
+    vault: Vault
     payload: dict[str, Any]
     session: WorkSession | None
     user: User | None
@@ -155,6 +157,7 @@ class MemoryRun:
             session_factory=self.journal.factory(self.database),
             progress=MemoryProgress(journal=self.journal, attempt=identity.attempt),
             start=self.starts.start,
+            vault=self.vault,
             state=self.state,
             states={self.registered.plugin.name: self.state},
         )

@@ -106,7 +106,13 @@ async def redis_url(servers: EmbeddedServers) -> str:
 def settings(
     database_url: str, redis_url: str, tmp_path: Path, clean_environment: pytest.MonkeyPatch
 ) -> Settings:
-    """Settings of a host on a fresh database and an empty Redis; retries come at once."""
+    """Settings of a host on a fresh database and an empty Redis, with a key of its own.
+
+    Retries come at once.
+    """
+    from pydantic import SecretStr
+
+    from ticketgen.sealing import new_key
     from ticketgen.settings import Settings
 
     return Settings(
@@ -114,6 +120,7 @@ def settings(
         redis_url=redis_url,
         data_dir=tmp_path,
         retry_delay=timedelta(milliseconds=1),
+        secret_keys=(SecretStr(new_key()),),
     )
 
 

@@ -30,10 +30,11 @@ from ticketgen.discovery import FoundPlugin
 from ticketgen.domain import workers
 from ticketgen.domain.backlog import count_backlog
 from ticketgen.domain.workers import WorkerProcess
-from ticketgen.errors import AuthenticationError, TemporaryError
+from ticketgen.errors import AdminRequiredError, AuthenticationError, TemporaryError
 from ticketgen.migrations import SchemaError, require_current_schema
 from ticketgen.provides import HealthCheck, HealthContext
 from ticketgen.storable import storable_text
+from ticketgen.vault import count_unopened
 
 __all__ = ["public", "router"]
 
@@ -55,10 +56,16 @@ class BacklogError(TemporaryError):
     code = "backlog"
 
 
+class KeyMissingError(AdminRequiredError):
+    """Secrets of other systems are stored that no key opens here."""
+
+    code = "key_missing"
+
+
 _NEEDED = frozenset({"database", "schema", "redis"})
 """Without these the process cannot serve; without the rest it can, though not everything runs."""
 
-_OF_THE_DATABASE = ("schema", "workers", "queue")
+_OF_THE_DATABASE = ("schema", "workers", "queue", "secrets")
 """What only the database can tell."""
 
 _LIMIT_SECONDS = 5.0
@@ -169,7 +176,7 @@ async def _checked(name: str, asking: Awaitable[str | None]) -> Check:
             remark = await asking
     except AuthenticationError:
         raise
-    except (SchemaError, NoWorkerError, BacklogError) as error:
+    except (SchemaError, NoWorkerError, BacklogError, KeyMissingError) as error:
         return Check(name=name, ok=False, message=error.message)
     except Exception as error:
         _log.warning("check_failed", check=name, error=f"{type(error).__name__}: {error}"[:300])
@@ -193,6 +200,7 @@ async def _ask_database(runtime: HostRuntime, database: Check) -> list[Check]:
         await _checked("schema", require_current_schema(runtime.engine)),
         await _checked("workers", _ask_workers(runtime)),
         await _checked("queue", _ask_queue(runtime)),
+        await _checked("secrets", _ask_secrets(runtime)),
     ]
 
 
@@ -225,6 +233,16 @@ async def _ask_queue(runtime: HostRuntime) -> str:
             f"see why they take nothing. {parked}".rstrip()
         )
     return parked
+
+
+async def _ask_secrets(runtime: HostRuntime) -> None:
+    async with runtime.session_factory() as db:
+        unopened = await count_unopened(db, runtime.keys)
+    if unopened:
+        raise KeyMissingError(
+            f"{unopened} secrets of other systems are sealed with a key that is missing here; see "
+            "`ticketgen secrets status`."
+        )
 
 
 async def _ask_plugins(runtime: HostRuntime) -> list[Check]:
