@@ -11,13 +11,13 @@ Node = dict[str, Any]
 Mutation = Callable[[Node, random.Random], None]
 
 KINDS = (
-    "blockCard", "blockTaskItem", "blockquote", "bodiedExtension", "bulletList", "caption",
-    "codeBlock", "date", "decisionItem", "decisionList", "doc", "embedCard", "emoji", "expand",
-    "extension", "hardBreak", "heading", "inlineCard", "inlineExtension", "layoutColumn",
-    "layoutSection", "listItem", "media", "mediaGroup", "mediaInline", "mediaSingle", "mention",
-    "nestedExpand", "orderedList", "panel", "paragraph", "placeholder", "rule", "status",
-    "syncBlock", "table", "tableCell", "tableHeader", "tableRow", "taskItem", "taskList", "text",
-    "gadget",
+    "blockCard", "blockTaskItem", "blockquote", "bodiedExtension", "bodiedSyncBlock",
+    "bulletList", "caption", "codeBlock", "date", "decisionItem", "decisionList", "doc",
+    "embedCard", "emoji", "expand", "extension", "hardBreak", "heading", "inlineCard",
+    "inlineExtension", "layoutColumn", "layoutSection", "listItem", "media", "mediaGroup",
+    "mediaInline", "mediaSingle", "mention", "nestedExpand", "orderedList", "panel",
+    "paragraph", "placeholder", "rule", "status", "syncBlock", "table", "tableCell",
+    "tableHeader", "tableRow", "taskItem", "taskList", "text", "gadget",
 )  # fmt: skip
 MARKS: tuple[Any, ...] = (
     {"type": "strong"},
@@ -107,7 +107,7 @@ def rich_document() -> Node:
         "attrs": {"layout": "default", "isNumberColumnEnabled": False},
         "content": [{"type": "tableRow", "content": [header, cell]}],
     }
-    column = {"type": "layoutColumn", "attrs": {"width": 50}, "content": [line, tasks]}
+    column = {"type": "layoutColumn", "attrs": {"width": 50}, "content": [line]}
     blocks: list[Any] = [
         {"type": "heading", "attrs": {"level": 1}, "content": words},
         inline,
@@ -117,13 +117,18 @@ def rich_document() -> Node:
         {"type": "blockquote", "content": [line]},
         {"type": "panel", "attrs": {"panelType": "info"}, "content": [line]},
         {"type": "expand", "attrs": {"title": "more"}, "content": [line, nested]},
-        {"type": "layoutSection", "content": [column, {**column, "content": [line]}]},
+        {"type": "layoutSection", "content": [column, {**column, "content": [line, tasks]}]},
         {"type": "mediaGroup", "content": [stored]},
         {"type": "blockCard", "attrs": {"url": "https://a.example"}},
         {"type": "embedCard", "attrs": {"url": "https://a.example", "layout": "wide"}},
         {"type": "extension", "attrs": extension},
         {"type": "bodiedExtension", "attrs": extension, "content": [line]},
         {"type": "syncBlock", "attrs": {"resourceId": "r", "localId": "s"}},
+        {
+            "type": "bodiedSyncBlock",
+            "attrs": {"resourceId": "r", "localId": "b"},
+            "content": [line, {"type": "layoutSection", "content": [column, column]}],
+        },
         {"type": "rule"},
         single,
         wide,

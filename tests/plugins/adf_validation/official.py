@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ needs_official_schema = pytest.mark.skipif(
 )
 
 
+def official_definitions() -> Any:
+    """Atlassian's schema as it is written; only for tests marked `needs_official_schema`."""
+    return json.loads((Path(SPEC_DIR or "") / "adf" / "full.json").read_text())
+
+
+@cache
 def official_schema() -> Any:
     """The validator of Atlassian's schema; only for tests marked `needs_official_schema`."""
-    path = Path(SPEC_DIR or "") / "adf" / "full.json"
-    return jsonschema_rs.Draft4Validator(json.loads(path.read_text()))
+    return jsonschema_rs.Draft4Validator(official_definitions())

@@ -13,8 +13,9 @@ from typing import Any
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import AdfCheck
-from ticketgen_adf_validation.grammar import NODES, Children, MarkSets, NodeRule
+from ticketgen_adf_validation.grammar import NODES
 from ticketgen_adf_validation.marks import MARKS
+from ticketgen_adf_validation.node_rules import Children, MarkSets, NodeRule
 from ticketgen_adf_validation.values import Attributes
 
 __all__ = ["GRAMMAR", "check_grammar"]
