@@ -10,7 +10,7 @@ import pytest
 
 from tests.plugins.adf_validation.mutating import KINDS, mutated, nodes_of, rich_document
 from tests.plugins.adf_validation.official import needs_official_schema, official_schema
-from tests.plugins.adf_validation.test_converting import TRICKY
+from tests.plugins.adf_validation.tricky import TRICKY
 from tests.plugins.adf_validation.verdicts import disagreement
 from ticketgen import Finding
 from ticketgen_adf_validation.checking import check_grammar

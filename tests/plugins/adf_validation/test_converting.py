@@ -2,164 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
-from tests.plugins.adf_validation.official import (
-    SPEC_DIR,
-    needs_official_schema,
-    official_schema,
-)
+from tests.plugins.adf_validation.official import needs_official_schema, official_schema
+from tests.plugins.adf_validation.reading import assert_sound, text_of
+from tests.plugins.adf_validation.tricky import TRICKY
 from ticketgen_adf_validation.converting import markdown_to_adf
-from ticketgen_adf_validation.jira_rules import JIRA_RULES
-from ticketgen_adf_validation.judging import judge
-
-TRICKY = {
-    "empty": "",
-    "blank": " \n\t\n",
-    "heading in a list": "- # Title\n- ## Second\n\n  text",
-    "heading in a quote": "> # Title\n> body",
-    "table in a quote": "> | a | b |\n> |---|---|\n> | 1 | **2** |",
-    "table in a list": "- x\n\n  | a | b |\n  |---|---|\n  | 1 | `2` |",
-    "quote in a quote": "> one\n> > two\n> > > three",
-    "quote in a list": "1. a\n   > b\n   > - c",
-    "rule in a list": "- a\n\n  ---\n\n  b",
-    "rule in a quote": "> a\n>\n> ---\n>\n> b",
-    "tasks in a quote": "> - [ ] a\n> - [x] b\n>   - [ ] c",
-    "mixed tasks": "- [ ] a\n- plain\n- [X] b",
-    "task with paragraphs": "- [ ] a\n\n  more\n\n  ```\n  code\n  ```",
-    "nested tasks": "- [ ] a\n  - [x] b\n    - [ ] c\n- [ ] d",
-    "tasks in an ordered list": "1. [ ] a\n2. [x] b",
-    "empty items": "-\n- \n1.\n",
-    "an item that is a list": "- - - deep",
-    "code in strong": "**a `b` c** [`d`](https://e.example) ~~*`f`*~~",
-    "all marks": "***~~[all](https://a.example 'title')~~***",
-    "empty link": "[](https://a.example) x",
-    "unsafe links": "[a](javascript:alert(1)) [b](ftp://c.example/d) [e](#f) [g](/h)",
-    "images": "![alt](https://a.example/i.png) ![](b.png) [![x](https://y.example)](https://z.example)",
-    "image in an image": "![a ![b](https://b.example/c.png) d](https://e.example/f.png)",
-    "image with marks": "![a **b** `c` [d](https://e.example)](https://f.example)",
-    "raw html": "<script>alert(1)</script>\n\n<b>bold</b> &amp; &lt; &nbsp;\n\n<!-- c -->",
-    "hard breaks": "a  \nb\\\nc\nd\n\n# h\\\n",
-    "escaped pipes": "| a \\| b | `c \\| d` |\n|---|---|\n|  | x |\n| y |",
-    "surplus cells": "| a |\n|---|\n| b | c | **d** |",
-    "surplus cells in a quote": "> | a |\n> |---|\n> | b | c |",
-    "empty code": "```\n```\n\n```php\n\n```\n\n    indented",
-    "code with a language": "```yaml title=x\na: 1\n```",
-    "control characters": "a\x00b \ud800 c\udfff &#0; &#xD800; \x1b \u2028",
-    "reference definitions": "[Note]: something important\n\n[a][Note]",
-    "deep quotes": ">" * 300 + " bottom",
-    "deep lists": "".join("  " * depth + f"- level{depth}\n" for depth in range(80)),
-    "many brackets": "[" * 400 + "x" + "]" * 400 + "(" * 50,
-    "nested images": "![" * 60 + "x" + "](u)" * 60,
-    "stars": "*" * 500 + "a" + "_" * 500,
-    "ordered start": "7. seven\n8. eight\n\n0. zero",
-    "carriage returns": "a\r\nb\r\rc\r\n| x |\r\n|---|\r\n| 1 | 2 |\r\n",
-    "mail and bare links": "mail me@a.example or https://a.example/b_c?d=1&e=2. See README.md.",
-    "emoji": "😀 **é** ￼ \U0010ffff",
-    "formula": "=SUM(A1) +1 -1 @x",
-}
-
-# The same reading of Markdown as the converter's, set up on its own, so that a text lost by the
-# converter cannot also be lost by its judge.
-JUDGE = MarkdownIt("gfm-like", {"html": False, "maxNesting": 60}).disable("reference")
-assert JUDGE.linkify is not None
-JUDGE.linkify.set({"fuzzy_link": False})
-
-
-def shown_words(markdown: str) -> list[str]:
-    """The runs of characters between spaces that a reader of the rendered Markdown sees.
-
-    They are those of markdown-it's own tokens: texts, code, and the descriptions of images. Only
-    the marker of a task (`[ ]`, `[x]`) is no word.
-    """
-    words: list[str] = []
-    previous: list[str] = []
-    for token in JUDGE.parse(re.sub("[\x00\ud800-\udfff]", "\ufffd", markdown)):
-        if token.type in {"fence", "code_block"}:
-            words += token.content.split()
-        elif token.type == "inline":
-            text = "".join(texts(token.children or ()))
-            if previous[-2:] == ["list_item_open", "paragraph_open"]:
-                text = re.sub(r"^\[[ xX]\]\s+(?=\S)", "", text)
-            words += text.split()
-        previous.append(token.type)
-    return words
-
-
-def texts(tokens: Sequence[Token]) -> Iterator[str]:
-    for token in tokens:
-        if token.type in {"softbreak", "hardbreak"}:
-            yield " "
-        elif token.type == "image":
-            yield "".join(texts(token.children or ())) + " "
-        elif token.type == "link_close" or (token.type == "link_open"):
-            yield ""
-        else:
-            yield token.content
-
-
-def nodes_of(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield document
-    for child in document.get("content", ()):
-        yield from nodes_of(child)
-
-
-def text_of(node: dict[str, Any]) -> str:
-    """The text of a document, its blocks and breaks set apart by a space."""
-    if node["type"] == "text":
-        return str(node["text"])
-    inline = "".join(text_of(child) for child in node.get("content", ()))
-    return inline if node["type"] in {"listItem", "doc"} else f" {inline} "
-
-
-def first_lost_word(markdown: str, document: dict[str, Any]) -> str | None:
-    """The first word of the Markdown that the document does not hold at its place."""
-    text, position = text_of(document), 0
-    for word in shown_words(markdown):
-        found = text.find(word, position)
-        if found < 0:
-            return word
-        position = found + len(word)
-    return None
-
-
-def assert_sound(markdown: str) -> None:
-    document = markdown_to_adf(markdown)
-
-    findings = [
-        finding
-        for finding in judge(document, [("adf_validation", JIRA_RULES)])
-        if finding.rule not in {"adf_validation.empty_document", "adf_validation.too_long"}
-    ]
-    assert findings == []
-    assert first_lost_word(markdown, document) is None
-    assert_tidy(document)
-    json.dumps(document).encode()
-    if OFFICIAL is not None:
-        assert [error.message for error in OFFICIAL.iter_errors(document)] == []
-
-
-OFFICIAL = official_schema() if SPEC_DIR is not None else None
-
-
-def assert_tidy(document: dict[str, Any]) -> None:
-    for node in nodes_of(document):
-        content = node.get("content", [])
-        assert all(child.get("text") != "" for child in content)
-        assert not any(
-            left["type"] == right["type"] == "text" and left.get("marks") == right.get("marks")
-            for left, right in pairwise(content)
-        )
 
 
 @pytest.mark.parametrize("markdown", TRICKY.values(), ids=TRICKY.keys())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.plugins.adf_validation.test_converting import TRICKY
+from tests.plugins.adf_validation.tricky import TRICKY
 from ticketgen.domain.descriptions import OVERSIZE, ShortForm, short_form_of
 from ticketgen.markdown_bounds import most_characters
 from ticketgen_adf_validation.converting import markdown_to_adf

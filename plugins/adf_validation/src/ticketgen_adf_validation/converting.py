@@ -38,10 +38,11 @@ def markdown_to_adf(markdown: str) -> dict[str, Any]:
     Links to anything but http, https and mailto are text with the address beside it.
 
     Where GitHub drops text in silence, this does not: surplus cells of a table row move into its
-    last cell, definitions of reference links stay visible (so `[text][name]` is text), and blocks
-    nested more than 60 deep are shown as their source. Only `www.` links and file names with the
-    look of a domain (`README.md`) stay plain text. NUL and lone surrogates, which neither JSON nor
-    Postgres take, become U+FFFD. A blank text gives a document without content.
+    last cell, definitions of reference links stay visible (so `[text][name]` is text), words after
+    the language of a code block are a paragraph before it, and blocks nested more than 60 deep are
+    shown as their source. Only `www.` links and file names with the look of a domain (`README.md`)
+    stay plain text. NUL and lone surrogates, which neither JSON nor Postgres take, become U+FFFD. A
+    blank text gives a document without content.
     """
     source = _LONE_SURROGATE_OR_NUL.sub("\ufffd", markdown)
     tokens = _PARSER.parse(source)
@@ -103,10 +104,10 @@ class _Reader:
     def code(self, token: Token, _tokens: Iterator[Token]) -> list[Node]:
         text = token.content.removesuffix("\n")
         node: Node = {"type": "codeBlock", "content": [text_node(text)] if text else []}
-        language = token.info.split(maxsplit=1)
+        language, *rest = token.info.strip().split(maxsplit=1) or [""]
         if language:
-            node["attrs"] = {"language": language[0]}
-        return [node]
+            node["attrs"] = {"language": language}
+        return [*(paragraph([text_node(words)]) for words in rest), node]
 
     def rule(self, _token: Token, _tokens: Iterator[Token]) -> list[Node]:
         return [{"type": "rule"}]
