@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from ticketgen.api.deps import (
+    Consult,
     CurrentUser,
     InstalledContributions,
     OwnedSession,
@@ -21,6 +22,7 @@ from ticketgen.api.deps import (
 from ticketgen.domain import artifacts, task_runs
 from ticketgen.domain.task_runs import RunState
 from ticketgen.provides import ExportedFile, ExportTarget
+from ticketgen_export.connections.api import router as connections
 from ticketgen_export.errors import NothingExportedError
 from ticketgen_export.rendering import zip_files
 from ticketgen_export.schemas import ExportRequest, FileView, TargetView
@@ -29,6 +31,7 @@ from ticketgen_export.service import ExportService
 __all__ = ["router"]
 
 router = APIRouter()
+router.include_router(connections)
 
 
 @router.post(
@@ -36,14 +39,16 @@ router = APIRouter()
 )
 async def export_session(
     session: OwnedSession,
+    work: Work,
     user: CurrentUser,
+    consult: Consult,
     export: Annotated[ExportService, service(ExportService)],
     request: ExportRequest | None = None,
 ) -> TaskStarted:
     """Start the export of the session's tickets."""
-    return started_answer(
-        await export.export_session(session.id, request or ExportRequest(), user=user)
-    )
+    asked = request or ExportRequest()
+    await consult(work, "export", session=session, user=user, request=asked)
+    return started_answer(await export.export_session(session.id, asked, user=user))
 
 
 @router.get("/targets", responses=problem_responses())

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from ticketgen import Finding, Plugin, Severity, hookimpl
+from pathlib import Path
+
+from ticketgen import Finding, Migrations, Plugin, Severity, hookimpl
 from ticketgen.domain.tickets import Ticket
 from ticketgen.provides import Commands
 from ticketgen_export.api import router
 from ticketgen_export.commands import app as commands
-from ticketgen_export.errors import (
-    ExportBlockedError,
-    NothingExportedError,
-    UnknownTargetError,
-    UnreadableRecordError,
-)
+from ticketgen_export.connections.api import public_router
+from ticketgen_export.errors import ERRORS
 from ticketgen_export.file_target import FILE_TARGET
 from ticketgen_export.jira_csv import LONGEST_SUMMARY, summary_of
 from ticketgen_export.metrics import METRICS
 from ticketgen_export.service import ExportService
+from ticketgen_export.settings import ExportSettings
+from ticketgen_export.state import open_state
+from ticketgen_export.stored import Base
 from ticketgen_export.tasks import EXPORT_SESSION
 
 __all__ = ["ticketgen_check_ticket", "ticketgen_plugin"]
@@ -30,13 +31,14 @@ def ticketgen_plugin() -> Plugin:
         summary="Exports validated tickets in dependency order.",
         tasks=(EXPORT_SESSION,),
         router=router,
+        public_router=public_router,
         service=ExportService,
         provides=(FILE_TARGET, *METRICS, Commands(app=commands)),
-        errors=(
-            ExportBlockedError,
-            NothingExportedError,
-            UnknownTargetError,
-            UnreadableRecordError,
+        settings=ExportSettings,
+        lifespan=open_state,
+        errors=ERRORS,
+        migrations=Migrations(
+            versions=Path(__file__).with_name("versions"), metadata=Base.metadata
         ),
     )
 

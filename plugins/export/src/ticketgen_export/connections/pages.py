@@ -1,0 +1,29 @@
+"""The page a browser sees when it comes back from Atlassian: plain text, no script, no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from fastapi import Response
+
+__all__ = ["page"]
+
+_HEADERS = {
+    # The address of this page holds code and state.
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def page(title: str, sentences: Sequence[str], *, status: int) -> Response:
+    """A page with a heading and some sentences; nothing in them is taken for HTML."""
+    body = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences)
+    html = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>\n</head>\n"
+        f"<body>\n<h1>{escape(title)}</h1>\n{body}</body>\n</html>\n"
+    )
+    return Response(html, status, _HEADERS, media_type="text/html; charset=utf-8")

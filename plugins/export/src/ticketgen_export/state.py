@@ -1,0 +1,67 @@
+"""What the plugin has open in a process: one HTTP client, and the connections to Jira sites."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx2
+
+from ticketgen import Host
+from ticketgen_export.connections.book import ConnectionBook
+from ticketgen_export.connections.oauth import OAuth
+from ticketgen_export.connections.renewing import Renewer
+from ticketgen_export.connections.service import Connections
+from ticketgen_export.settings import ExportSettings
+
+__all__ = ["ExportState", "SharedClient", "open_state"]
+
+
+class SharedClient:
+    """Call it for the process's HTTP client; reading certificates takes a while, so it is late."""
+
+    def __init__(self, settings: ExportSettings) -> None:
+        self._settings = settings
+        self._client: httpx2.AsyncClient | None = None
+
+    def __call__(self) -> httpx2.AsyncClient:
+        """The client, made at the first call; it follows no redirects."""
+        if self._client is None:
+            self._client = httpx2.AsyncClient(
+                timeout=self._settings.jira_timeout.total_seconds(), follow_redirects=False
+            )
+        return self._client
+
+    async def aclose(self) -> None:
+        """Close its connections, if it was ever made."""
+        if self._client is not None:
+            await self._client.aclose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportState:
+    """What the lifespan yields, for runs, routes and commands."""
+
+    http: SharedClient
+    book: ConnectionBook
+    connections: Connections
+
+
+@asynccontextmanager
+async def open_state(host: Host) -> AsyncIterator[ExportState]:
+    """Have it open while the block runs; nothing is connected before it is used."""
+    settings = host.settings
+    assert isinstance(settings, ExportSettings)  # noqa: S101 - the host read them
+    http = SharedClient(settings)
+    oauth = OAuth(http, settings)
+    renewer = Renewer(host, oauth)
+    try:
+        yield ExportState(
+            http=http,
+            book=ConnectionBook(renewer),
+            connections=Connections(host, http, oauth, renewer),
+        )
+    finally:
+        await renewer.finish()
+        await http.aclose()
