@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import typer
 
 from tests.core import lab
 from ticketgen import Plugin, RetryPolicy, StageMoves, Task
@@ -19,6 +20,7 @@ from ticketgen.provides import (
     ExportTarget,
     HealthCheck,
     Metric,
+    Shortcut,
     UploadInspector,
     Writer,
 )
@@ -154,3 +156,42 @@ def test_what_is_provided_can_be_used_as_the_host_uses_it(value: Any, message: s
 
     assert len(messages) == (0 if message is None else 1)
     assert message is None or message in messages[0]
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "message"),
+    [
+        (_of(Shortcut, name="big-ben", command="ring"), None),
+        (_of(Shortcut, name="big-ben", command="bells"), None),
+        (_of(Shortcut, name="big-ben", command="strike-twice"), None),
+        (_of(Shortcut, name="big-ben", command="toll"), "leads to 'toll', which is no command"),
+        (_of(Shortcut, name="big ben", command="ring"), "is no word that can be typed"),
+        (_of(Shortcut, name="-big", command="ring"), "is no word that can be typed"),
+        (_of(Shortcut, name="runs", command="ring"), "'runs' is reserved for the host"),
+        (_of(Shortcut, name="stream-pass", command="ring"), "is reserved for the host"),
+        (_of(Shortcut, name="lab", command="ring"), "is called like the plugin"),
+        (_of(Shortcut, name="", command="ring"), "a Shortcut has no name"),
+        (_of(Shortcut, name="big-ben", command=None), "command of Shortcut 'big-ben' is NoneType"),
+    ],
+)
+def test_a_shortcut_is_a_free_word_for_a_command_of_the_plugin(
+    shortcut: Any, message: str | None
+) -> None:
+    app, bells = typer.Typer(), typer.Typer()
+    app.command()(strike_twice)
+    app.command("ring")(strike_twice)
+    app.add_typer(bells, name="bells")
+
+    messages = _messages(provides=(Commands(app=app), shortcut))
+
+    assert (messages == []) if message is None else any(message in one for one in messages)
+
+
+def test_a_shortcut_needs_commands() -> None:
+    messages = _messages(provides=(Shortcut(name="big-ben", command="ring"),))
+
+    assert any("which is no command of the plugin" in one for one in messages)
+
+
+def strike_twice() -> None:
+    """Strike."""

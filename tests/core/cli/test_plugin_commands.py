@@ -34,6 +34,10 @@ WITH_COMMANDS = plugin_source(
     """,
 )
 
+WITH_SHORTCUT = WITH_COMMANDS.replace(
+    "(Commands(app=app),)", "(Commands(app=app), Shortcut(name='big-ben', command='ring'))"
+).replace("import Commands, Writer", "import Commands, Shortcut, Writer")
+
 
 @pytest.fixture(autouse=True)
 def _clean(clean_environment: pytest.MonkeyPatch) -> None:
@@ -84,7 +88,7 @@ def test_only_the_plugin_that_is_called_is_loaded(install_plugin: Install) -> No
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--version"], ["runs", "--help"], ["demo", "--help"], ["nothing"]]
+    "arguments", [["--version"], ["runs", "--help"], ["demo", "--help"], ["--nothing"]]
 )
 def test_the_hosts_own_commands_load_no_plugin(
     arguments: list[str], install_plugin: Install, clean_environment: pytest.MonkeyPatch
@@ -174,6 +178,42 @@ def test_an_unknown_command_is_compared_with_the_names_of_plugins_too() -> None:
     assert "No such command 'exprt'. Did you mean 'export'?" in _refused("exprt", code=2)
     assert "No such command 'rnus'. Did you mean 'runs'?" in _refused("rnus", code=2)
     assert "No such command 'violin'." in _refused("violin", code=2)
+
+
+def test_a_shortcut_is_the_plugins_command_beside_those_of_the_host(
+    install_plugin: Install,
+) -> None:
+    install_plugin("acme_bells", WITH_SHORTCUT)
+
+    result = _done("big-ben", "--times", "2")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.split() == ["ding", "ding", "3"]
+    assert "Usage: ticketgen big-ben" in _done("big-ben", "--help").output
+
+
+def test_a_plugin_with_the_name_of_a_shortcut_comes_first(install_plugin: Install) -> None:
+    install_plugin("acme_bells", WITH_SHORTCUT)
+    install_plugin("big_ben", WITH_COMMANDS.replace("acme_bells", "big_ben"))
+
+    shown = _done("big-ben", "--help").output
+
+    assert "Usage: ticketgen big-ben [OPTIONS] COMMAND" in shown
+
+
+def test_a_shortcut_of_two_plugins_is_nobodys(install_plugin: Install) -> None:
+    install_plugin("acme_bells", WITH_SHORTCUT)
+    install_plugin("acme_gongs", WITH_SHORTCUT.replace("acme_bells", "acme_gongs"))
+
+    assert "No such command 'big-ben'." in _refused("big-ben", code=2)
+
+
+def test_a_shortcut_of_a_broken_plugin_is_no_command(install_plugin: Install) -> None:
+    install_plugin("acme_bells", WITH_SHORTCUT.replace("times: int = 1", "times: int | str = 1"))
+    install_plugin("acme_gongs", "raise ImportError('no gong here')")
+
+    assert "cannot be built" in _refused("big-ben")
+    assert "No such command 'gong'." in _refused("gong", code=2)
 
 
 def test_no_plugin_may_be_called_like_a_command_of_the_host() -> None:

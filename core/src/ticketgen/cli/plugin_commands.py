@@ -1,7 +1,8 @@
 """`ticketgen {plugin} …`: the commands that plugins bring, each plugin loaded when it is called.
 
 The host's own commands are looked for first, and need no plugin: one that is broken, slow or
-called like one of them is in nobody's way.
+called like one of them is in nobody's way. A word that is neither a command nor a plugin may be
+a `Shortcut`; to know, every plugin is loaded.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ticketgen.console import fail
 from ticketgen.discovery import FoundPlugin, PluginStatus, find_plugins, installed_entry_points
 from ticketgen.errors import AdminRequiredError, TicketgenError
 from ticketgen.plugin import Plugin
-from ticketgen.provides import Commands
+from ticketgen.provides import Commands, Shortcut
 from ticketgen.registry import survey_registry
 from ticketgen.settings import load_settings
 
@@ -37,20 +38,29 @@ class PluginGroup(TyperGroup):
     different places: hence `Any`.
     """
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._unknown: set[str] = set()
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The host's command of that name, else the plugin's; None if there is neither."""
         return super().get_command(ctx, cmd_name) or self._of_plugin(ctx, cmd_name)
 
-    def _of_plugin(self, ctx: Any, word: str) -> TyperGroup | None:
+    def _of_plugin(self, ctx: Any, word: str) -> Any:
+        if word in self._unknown or word.startswith("-"):
+            return None
         try:
-            group = plugin_group(word)
+            command = plugin_group(word) or shortcut_command(word)
         except TicketgenError as error:
             if ctx.resilient_parsing:  # a shell that completes a word is told nothing
                 return None
             fail(error)
-        if group is not None:
-            self.add_command(group, word)  # so that nobody loads the plugin a second time
-        return group
+        # Either way, so that nobody loads the plugins a second time.
+        if command is None:
+            self._unknown.add(word)
+        else:
+            self.add_command(command, word)
+        return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """As usual, but what is unknown is compared with the plugins' names too."""
@@ -79,18 +89,39 @@ def plugin_group(word: str) -> TyperGroup | None:
     entries = [entry for entry in installed_entry_points() if entry.name == name]
     if not entries:
         return None
-    plugin = _loaded(name, entries)
+    return _group_of(_loaded(name, entries))
+
+
+def shortcut_command(word: str) -> Any:
+    """The command that a plugin in use gives that name to; None if there is no such.
+
+    Raises:
+        TicketgenError: the commands of the plugin cannot be built.
+    """
+    try:
+        active = survey_registry(load_settings(), installed_entry_points()).active
+    except TicketgenError:
+        return None  # the settings are wrong, and every other command says how
+    for plugin in active:
+        for value in plugin.provides:
+            if isinstance(value, Shortcut) and value.name == word:
+                return _group_of(plugin).commands.get(value.command)
+    return None
+
+
+def _group_of(plugin: Plugin) -> TyperGroup:
     apps = [value.app for value in plugin.provides if isinstance(value, Commands)]
     if not apps:
         raise AdminRequiredError(
-            f"The plugin {name!r} has no commands.",
+            f"The plugin {plugin.name!r} has no commands.",
             recovery_actions=["See `ticketgen plugins` for what it adds."],
         )
     try:
         group = get_group(apps[0])
     except Exception as error:  # an argument of a type typer does not know, and the like
         raise AdminRequiredError(
-            f"The commands of the plugin {name!r} cannot be built: {type(error).__name__}: {error}",
+            f"The commands of the plugin {plugin.name!r} cannot be built: "
+            f"{type(error).__name__}: {error}",
             recovery_actions=["Its author has to mend its typer app."],
         ) from error
     group.help = group.help or escape(plugin.summary)

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from ticketgen.conformance.functions import is_async, takes
+from ticketgen.conformance.names import RESERVED_NAMES
 from ticketgen.conformance.problem import Problem, problem, shown
 from ticketgen.conformance.shape import field_problems
 from ticketgen.plugin import Plugin
@@ -25,6 +26,7 @@ from ticketgen.provides import (
     HealthCheck,
     Metric,
     SessionRetention,
+    Shortcut,
     UploadInspector,
     Writer,
 )
@@ -66,6 +68,7 @@ KINDS: Mapping[type, _Kind] = {
     HealthCheck: _Kind(awaited={"check": 1}, is_global=False),
     Metric: _Kind(fields={**_NAMED, "labels": tuple}, awaited={"read": 1}),
     SessionRetention: _Kind(fields=_NAMED, called={"period": 1}, is_global=False),
+    Shortcut: _Kind(fields={"name": str, "command": str}),
     UploadInspector: _Kind(called={"inspect": 4}),
     Writer: _Kind(
         fields={**_NAMED, "paid": bool},
@@ -144,6 +147,8 @@ def _value_problems(plugin: Plugin, kind: type, value: Any, label: str) -> Itera
         yield from _metric_problems(plugin, value)
     if isinstance(value, CsvType):
         yield from _column_problems(value)
+    if isinstance(value, Shortcut):
+        yield from _shortcut_problems(plugin, value)
 
 
 def _function_problems(kind: type, value: Any, label: str) -> Iterator[Problem]:
@@ -193,3 +198,38 @@ def _column_problems(csv_type: CsvType) -> Iterator[Problem]:
             f"columns of CsvType {csv_type.name!r} are no Column values",
             "List ticketgen.provides.Column values, one at least.",
         )
+
+
+def _shortcut_problems(plugin: Plugin, shortcut: Shortcut) -> Iterator[Problem]:
+    name = shortcut.name
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        yield problem(
+            f"Shortcut {name!r} is no word that can be typed",
+            "Use lower-case letters, digits and single hyphens, beginning with a letter.",
+        )
+    if {name, name.replace("-", "_")} & RESERVED_NAMES:
+        yield problem(f"Shortcut {name!r} is reserved for the host", "Choose another name.")
+    if name.replace("-", "_") == plugin.name:
+        yield problem(
+            f"Shortcut {name!r} is called like the plugin, whose commands are found by that name",
+            "Choose another name, or leave it out.",
+        )
+    apps = [value.app for value in plugin.provides if isinstance(value, Commands)]
+    if not any(shortcut.command in _commands_of(app) for app in apps):
+        yield problem(
+            f"Shortcut {name!r} leads to {shortcut.command!r}, which is no command of the plugin",
+            "Name a command of the app in Commands.",
+        )
+
+
+def _commands_of(app: object) -> set[str]:
+    """The words after the plugin's name; none of a value that is no typer app."""
+    if not isinstance(app, typer.Typer):
+        return set()
+    words = {info.name for info in app.registered_groups if info.name}
+    for info in app.registered_commands:
+        if info.name:
+            words.add(info.name)
+        elif info.callback is not None:
+            words.add(info.callback.__name__.lower().replace("_", "-"))
+    return words

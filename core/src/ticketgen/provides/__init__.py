@@ -23,6 +23,7 @@ from ticketgen.provides.export_target import (
 from ticketgen.provides.health_check import HealthCheck, HealthContext
 from ticketgen.provides.metric import Metric
 from ticketgen.provides.session_retention import SessionRetention
+from ticketgen.provides.shortcut import Shortcut
 from ticketgen.provides.upload_inspector import InspectedSheet, Inspection, UploadInspector
 from ticketgen.provides.writer import (
     Brief,
@@ -62,6 +63,7 @@ __all__ = [
     "SentTicket",
     "SessionRetention",
     "SheetRow",
+    "Shortcut",
     "SiteContext",
     "Source",
     "UploadInspector",

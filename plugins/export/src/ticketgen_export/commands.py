@@ -1,4 +1,4 @@
-"""`ticketgen export …`: where tickets can be sent to."""
+"""`ticketgen export …`: where tickets can be sent to, and a Jira to try it with."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from rich.markup import escape
 
 from ticketgen.commands import contributions, out
 from ticketgen.provides import ExportTarget
+from ticketgen_export.stub_command import jira_stub
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Where tickets can be sent to.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `targets` a word of its own, though it is the only one."""
+app.command("jira-stub")(jira_stub)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ticketgen import Finding, Migrations, Plugin, Severity, hookimpl
 from ticketgen.domain.tickets import Ticket
-from ticketgen.provides import Commands
+from ticketgen.provides import Commands, Shortcut
 from ticketgen_export.api import router
 from ticketgen_export.commands import app as commands
 from ticketgen_export.connections.api import public_router
@@ -33,7 +33,12 @@ def ticketgen_plugin() -> Plugin:
         router=router,
         public_router=public_router,
         service=ExportService,
-        provides=(FILE_TARGET, *METRICS, Commands(app=commands)),
+        provides=(
+            FILE_TARGET,
+            *METRICS,
+            Commands(app=commands),
+            Shortcut(name="jira-stub", command="jira-stub"),
+        ),
         settings=ExportSettings,
         lifespan=open_state,
         errors=ERRORS,
