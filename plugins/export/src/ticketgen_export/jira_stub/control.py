@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,7 +16,7 @@ from ticketgen_export.jira_stub.answers import answer
 from ticketgen_export.jira_stub.behaviour import Behaviour
 from ticketgen_export.jira_stub.exchange import Log
 from ticketgen_export.jira_stub.faults import Fault, FaultPlan
-from ticketgen_export.jira_stub.nouns import Issue, Link
+from ticketgen_export.jira_stub.nouns import ALL_PERMISSIONS, Issue, Link
 from ticketgen_export.jira_stub.oauth import OAuth
 from ticketgen_export.jira_stub.shapes import timestamp
 from ticketgen_export.jira_stub.site import Site
@@ -26,58 +26,123 @@ __all__ = ["Control", "state_of"]
 _FAULTS = TypeAdapter(list[Fault])
 
 
+class _Named(BaseModel):
+    """A project that is there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str
+
+
+class _NewProject(_Named):
+    """A project, with its sprints that are to come."""
+
+    name: str | None = None
+    issue_types: list[str] | None = None
+    required: list[str] = []
+    hidden: list[str] = []
+    board: bool = True
+    sprints: list[str] = []
+
+
+class _NewAccount(BaseModel):
+    """A person with an API token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str
+    token: str
+    name: str
+    permissions: frozenset[str] = ALL_PERMISSIONS
+    in_projects: dict[str, frozenset[str]] = {}
+
+
 class Control:
     """The ASGI application of `/_stub/…`; it is never limited and nothing of it goes wrong."""
 
     def __init__(self, *, site: Site, oauth: OAuth, plan: FaultPlan, log: Log) -> None:
         self._site = site
-        self._oauth = oauth
         self._plan = plan
         self._log = log
+        self._actions: Mapping[str, Callable[[bytes], Any]] = {
+            "PUT /_stub/behaviour": self._set_behaviour,
+            "PATCH /_stub/behaviour": self._change_behaviour,
+            "POST /_stub/faults": lambda body: plan.add(_FAULTS.validate_json(body)),
+            "DELETE /_stub/faults": lambda _: plan.clear(),
+            "POST /_stub/reset": lambda _: self._reset(),
+            "POST /_stub/accounts": self._add_account,
+            "POST /_stub/projects": self._add_project,
+            "POST /_stub/delete-project": self._delete_project,
+            "POST /_stub/expire-access-tokens": lambda _: oauth.expire_access_tokens(),
+            "POST /_stub/revoke-grants": lambda _: oauth.revoke_grants(),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        try:
-            response = await self._answer(request)
-        except ValidationError as error:
-            problems = error.errors(include_url=False, include_context=False)
-            response = answer({"problems": json.loads(json.dumps(problems, default=str))}, 422)
+        response = self._answer(request, await request.body())
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
-        asked = f"{request.method} {request.url.path.removeprefix('/_stub')}"
-        if asked == "GET /state":
-            return answer(state_of(self._site, self._plan, self._log))
-        if asked == "PUT /behaviour":
-            self._site.behaviour = Behaviour.model_validate_json(await request.body())
-        elif asked == "PATCH /behaviour":
-            changed = Behaviour.model_validate_json(await request.body())
-            changes = {name: getattr(changed, name) for name in changed.model_fields_set}
-            self._site.behaviour = self._site.behaviour.model_copy(update=changes)
-        elif asked == "POST /faults":
-            self._plan.add(_FAULTS.validate_json(await request.body()))
-        elif asked == "DELETE /faults":
-            self._plan.clear()
-        elif asked == "POST /reset":
-            self._site.clear()
-            self._plan.clear()
-            self._log.clear()
-        elif asked == "POST /expire-access-tokens":
-            self._oauth.expire_access_tokens()
-        elif asked == "POST /revoke-grants":
-            self._oauth.revoke_grants()
-        elif request.method == "DELETE" and request.url.path.startswith("/_stub/projects/"):
-            return self._delete_project(request.url.path.rpartition("/")[2])
-        else:
+    def _answer(self, request: Request, body: bytes) -> Response:
+        asked = f"{request.method} {request.url.path}"
+        if asked == "GET /_stub/state":
+            state = state_of(self._site, self._plan, self._log)
+            if request.query_params.get("log") == "no":
+                del state["log"]
+            return answer(state)
+        if asked not in self._actions:
             return answer({"problems": [f"There is no {asked}."]}, 404)
+        try:
+            self._actions[asked](body)
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False, include_input=False)
+            return answer({"problems": problems}, 422)
+        except ValueError as error:
+            return answer({"problems": [str(error)]}, 422)
         return answer({"behaviour": self._site.behaviour.model_dump(mode="json")})
 
-    def _delete_project(self, key: str) -> Response:
+    def _set_behaviour(self, body: bytes) -> None:
+        self._site.behaviour = Behaviour.model_validate_json(body)
+
+    def _change_behaviour(self, body: bytes) -> None:
+        changed = Behaviour.model_validate_json(body)
+        changes = {name: getattr(changed, name) for name in changed.model_fields_set}
+        self._site.behaviour = self._site.behaviour.model_copy(update=changes)
+
+    def _reset(self) -> None:
+        self._site.clear()
+        self._plan.clear()
+        self._log.clear()
+
+    def _add_account(self, body: bytes) -> None:
+        account = _NewAccount.model_validate_json(body)
+        self._site.add_account(
+            account.email,
+            account.token,
+            account.name,
+            permissions=account.permissions,
+            in_projects=account.in_projects,
+        )
+
+    def _add_project(self, body: bytes) -> None:
+        asked = _NewProject.model_validate_json(body)
+        project = self._site.add_project(
+            asked.key,
+            name=asked.name,
+            issue_types=asked.issue_types,
+            required=asked.required,
+            hidden=asked.hidden,
+            extra_fields=(),
+            board=asked.board,
+        )
+        for sprint in asked.sprints:
+            self._site.add_sprint(project, sprint, "future")
+
+    def _delete_project(self, body: bytes) -> None:
+        key = _Named.model_validate_json(body).key
         if self._site.project(key) is None:
-            return answer({"problems": [f"There is no project {key}."]}, 404)
+            raise ValueError(f"There is no project {key}.")
         self._site.delete_project(key)
-        return answer({})
 
 
 def state_of(site: Site, plan: FaultPlan, log: Log) -> dict[str, Any]:

@@ -95,13 +95,22 @@ class _Planned:
 class FaultPlan:
     """The faults still to come, and what was counted for each."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, templates: Iterable[str]) -> None:
         self._seed = seed
+        self._templates = frozenset(templates)
         self._planned: list[_Planned] = []
 
     def add(self, faults: Iterable[Fault]) -> None:
-        """Plan these too; each counts requests from now on."""
-        for fault in faults:
+        """Plan these too; each counts requests from now on.
+
+        Raises:
+            ValueError: one is to happen to requests that are never answered here.
+        """
+        planned = tuple(faults)
+        unknown = sorted({one.on for one in planned} - self._templates - {"*"})
+        if unknown:
+            raise ValueError(f"No such endpoint: {', '.join(unknown)}.")
+        for fault in planned:
             luck = random.Random(f"{self._seed}:{len(self._planned)}")  # noqa: S311 - no secret
             self._planned.append(_Planned(fault=fault, random=luck))
 

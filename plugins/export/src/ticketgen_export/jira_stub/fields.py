@@ -19,6 +19,7 @@ __all__ = ["LONGEST_SUMMARY", "Checked", "check_fields", "usual_fields"]
 
 LONGEST_SUMMARY = 255
 _LONGEST_LABEL = 255
+_CANNOT_BE_SET = "Field '{}' cannot be set. It is not on the appropriate screen, or unknown."
 
 
 @dataclass(kw_only=True)
@@ -76,9 +77,7 @@ def check_fields(
             elif key in usual and key in _CHECKS:
                 checked.fields[key] = _CHECKS[key](desk, value)
             else:
-                raise _WrongValueError(
-                    f"Field '{key}' cannot be set. It is not on the appropriate screen, or unknown."
-                )
+                raise _WrongValueError(_CANNOT_BE_SET.format(key))
         except _WrongValueError as wrong:
             checked.errors[key] = str(wrong)
     if is_new:
@@ -183,6 +182,8 @@ def _labels(_: _Desk, value: Any) -> list[str]:
 
 
 def _sprint(desk: _Desk, value: Any) -> int | None:
+    if not desk.account.may("SCHEDULE_ISSUES", desk.project.key):
+        raise _WrongValueError(_CANNOT_BE_SET.format(SPRINT_FIELD))
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):

@@ -29,7 +29,7 @@ from ticketgen_export.jira_stub.limiting import RateLimit
 from ticketgen_export.jira_stub.oauth import OAuth
 from ticketgen_export.jira_stub.site import Site
 
-__all__ = ["ENDPOINTS", "Front"]
+__all__ = ["ENDPOINTS", "TEMPLATES", "Front"]
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *issues.ENDPOINTS,
@@ -39,6 +39,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *catalogue.ENDPOINTS,
 )
 """Every endpoint of the site."""
+
+_TOKEN_ENDPOINTS = (
+    "GET /authorize",
+    "POST /oauth/token",
+    "GET /oauth/token/accessible-resources",
+    "POST /oauth/revoke",
+)
+
+TEMPLATES = (*(one.template for one in ENDPOINTS), *_TOKEN_ENDPOINTS)
+"""What the requests are called that are answered: method and path."""
 
 _PATTERNS = [
     (one, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", one.path) + "/?")) for one in ENDPOINTS
@@ -73,12 +83,10 @@ class Front:
         self._latency = random.Random(f"{site.seed}:latency")  # noqa: S311 - no secret is drawn
         self._began = site.clock()
         self._count = 0
-        self._token_work: Mapping[str, Callable[[Request], Awaitable[Response]]] = {
-            "GET /authorize": oauth.authorize,
-            "POST /oauth/token": oauth.token,
-            "GET /oauth/token/accessible-resources": oauth.resources,
-            "POST /oauth/revoke": oauth.revoke,
-        }
+        work = (oauth.authorize, oauth.token, oauth.resources, oauth.revoke)
+        self._token_work: Mapping[str, Callable[[Request], Awaitable[Response]]] = dict(
+            zip(_TOKEN_ENDPOINTS, work, strict=True)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or drop its connection."""

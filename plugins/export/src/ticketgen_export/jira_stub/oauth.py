@@ -66,15 +66,11 @@ class OAuth:
         self.clients: dict[str, Client] = {}
         self.consenting: str | None = None
         """E-mail of who consents; None is the first account."""
+        self.grants: list[Grant] = []
+        """Every consent that was given, revoked or not."""
         self._codes: dict[str, _Code] = {}
         self._access: dict[str, _Token] = {}
         self._refresh: dict[str, _Token] = {}
-
-    @property
-    def grants(self) -> list[Grant]:
-        """Every consent that led to tokens, revoked or not."""
-        seen = {id(one.grant): one.grant for one in (*self._access.values(),)}
-        return list(seen.values())
 
     def register(self, *redirect_uris: str) -> Client:
         """A new app with an id and a secret."""
@@ -95,8 +91,7 @@ class OAuth:
 
     def issue_tokens(self, client: Client, account: Account, scopes: frozenset[str]) -> Any:
         """Tokens without a consent, for tests: what the token endpoint would answer."""
-        grant = Grant(client=client.id, account_id=account.account_id, scopes=scopes)
-        return self._tokens(grant)
+        return self._tokens(self._granted(client, account, scopes))
 
     def expire_access_tokens(self) -> None:
         """Let every access token be expired; refresh tokens go on."""
@@ -104,8 +99,8 @@ class OAuth:
 
     def revoke_grants(self) -> None:
         """Let every consent be withdrawn, as a person does in the settings of the account."""
-        for token in (*self._access.values(), *self._refresh.values()):
-            token.grant.is_revoked = True
+        for grant in self.grants:
+            grant.is_revoked = True
 
     # -- endpoints ---------------------------------------------------------------------------
 
@@ -128,11 +123,7 @@ class OAuth:
             return RedirectResponse(f"{redirect_uri}?{urlencode(back)}", 302)
         code = secrets.token_urlsafe(32)
         self._codes[code] = _Code(
-            grant=Grant(
-                client=client.id,
-                account_id=self._who().account_id,
-                scopes=frozenset(query.get("scope", "").split()),
-            ),
+            grant=self._granted(client, self._who(), frozenset(query["scope"].split())),
             redirect_uri=redirect_uri,
             challenge=query.get("code_challenge"),
             expires_at=self._site.clock() + self._site.behaviour.code_life.total_seconds(),
@@ -180,6 +171,11 @@ class OAuth:
         return nothing(200)
 
     # -- what they do ------------------------------------------------------------------------
+
+    def _granted(self, client: Client, account: Account, scopes: frozenset[str]) -> Grant:
+        grant = Grant(client=client.id, account_id=account.account_id, scopes=scopes)
+        self.grants.append(grant)
+        return grant
 
     def _who(self) -> Account:
         accounts = self._site.accounts

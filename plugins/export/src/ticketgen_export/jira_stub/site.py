@@ -56,6 +56,7 @@ class Site:
     def clear(self) -> None:
         """Forget issues, links and counts; accounts, projects and sprints stay."""
         self._issues: dict[str, Issue] = {}
+        self._ids: dict[str, str] = {}
         self.links: list[Link] = []
         self.link_requests: list[Link] = []
         self.burned: Counter[str] = Counter()
@@ -163,8 +164,8 @@ class Site:
 
     def issue(self, id_or_key: str) -> Issue | None:
         """The committed issue of that id or key."""
-        wanted = id_or_key.upper()
-        return next((one for one in self.issues if wanted in (one.id, one.key)), None)
+        found = self._issues.get(self._ids.get(id_or_key.upper(), id_or_key))
+        return found if found is not None and found.commits_at <= self.clock() else None
 
     def allocate(self, project: Project) -> int:
         """The next number of the project, which nobody gets again."""
@@ -198,6 +199,7 @@ class Site:
             commits_at=self.clock() + commits_in.total_seconds(),
         )
         self._issues[issue.id] = issue
+        self._ids[issue.key.upper()] = issue.id
         self.index(issue)
         return issue
 
@@ -244,4 +246,5 @@ class Site:
 
     def _forget(self, issue: Issue) -> None:
         self._issues.pop(issue.id, None)
+        self._ids.pop(issue.key.upper(), None)
         self.links = [one for one in self.links if issue.id not in (one.source, one.target)]

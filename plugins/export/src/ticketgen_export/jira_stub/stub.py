@@ -13,7 +13,7 @@ from ticketgen_export.jira_stub.behaviour import Behaviour
 from ticketgen_export.jira_stub.control import Control, state_of
 from ticketgen_export.jira_stub.exchange import Log
 from ticketgen_export.jira_stub.faults import Fault, FaultPlan
-from ticketgen_export.jira_stub.front import Front
+from ticketgen_export.jira_stub.front import TEMPLATES, Front
 from ticketgen_export.jira_stub.nouns import (
     ALL_PERMISSIONS,
     Account,
@@ -42,7 +42,7 @@ class JiraStub:
     ) -> None:
         self.site = Site(behaviour=behaviour or Behaviour(), checks=checks, seed=seed)
         self.oauth = OAuth(self.site)
-        self.plan = FaultPlan(seed)
+        self.plan = FaultPlan(seed, TEMPLATES)
         self.log = Log()
         self._front = Front(site=self.site, oauth=self.oauth, plan=self.plan, log=self.log)
         self._control = Control(site=self.site, oauth=self.oauth, plan=self.plan, log=self.log)
@@ -110,6 +110,10 @@ class JiraStub:
         """An OAuth app with an id and a secret."""
         return self.oauth.register(*redirect_uris)
 
+    def consent_as(self, email: str) -> None:
+        """Let this account be the one who consents; else it is the first that was added."""
+        self.oauth.consenting = email
+
     # -- how it behaves ----------------------------------------------------------------------
 
     @property
@@ -122,7 +126,11 @@ class JiraStub:
         self.site.behaviour = behaviour
 
     def add_faults(self, *faults: Fault) -> None:
-        """Let these go wrong; each counts requests from now on."""
+        """Let these go wrong; each counts requests from now on.
+
+        Raises:
+            ValueError: one is to happen to requests that are never answered here.
+        """
         self.plan.add(faults)
 
     def clear_faults(self) -> None:
