@@ -36,8 +36,9 @@ def shown_words(markdown: str) -> list[str]:
             words += [*token.info.split()[1:], *token.content.split()]
         elif token.type == "inline":
             text = "".join(texts(token.children or ()))
-            if previous[-2:] == ["list_item_open", "paragraph_open"]:
-                text = re.sub(r"^\[[ xX]\]\s+(?=\S)", "", text)
+            begins_item = previous[-2:] == ["list_item_open", "paragraph_open"]
+            if begins_item and re.match(r"\[[ xX]\]\s+\S", token.content):
+                text = text[3:]
             words += text.split()
         previous.append(token.type)
     return words

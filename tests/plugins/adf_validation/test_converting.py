@@ -153,6 +153,11 @@ def test_a_list_of_tasks_is_a_task_list_with_ids_of_their_own() -> None:
     assert block["content"][0]["content"] == [{"type": "text", "text": "write"}]
 
 
+@pytest.mark.parametrize("item", [r"\[x] a", "&#91;x] a", "[[x] a]()", "`[x] a`", "[x]", "[y] a"])
+def test_what_only_looks_like_a_task_is_an_item_of_a_list(item: str) -> None:
+    assert only_block(f"- {item}")["type"] == "bulletList"
+
+
 def test_tasks_where_no_task_list_may_stand_are_bullets_with_boxes() -> None:
     block = only_block("> - [ ] write\n> - [x] read")
 
@@ -170,6 +175,13 @@ def test_code_keeps_its_language_and_its_spaces() -> None:
 
     assert block["attrs"] == {"language": "yaml"}
     assert block["content"] == [{"type": "text", "text": "  a: 1\n\n  b: 2"}]
+
+
+def test_words_beside_the_language_of_code_are_a_paragraph_before_it() -> None:
+    words, code = markdown_to_adf("```yaml title = *x*\na: 1\n```")["content"]
+
+    assert text_of(words).strip() == "title = *x*"
+    assert code["attrs"] == {"language": "yaml"}
 
 
 def test_code_wears_no_mark_beside_a_link() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -19,7 +20,10 @@ __all__ = ["markdown_to_adf"]
 _DEEPEST = 60
 """Blocks nested deeper are shown as their source: the parser would drop them without a word."""
 _LONE_SURROGATE_OR_NUL = re.compile("[\x00\ud800-\udfff]")
-_TASK_MARKER = re.compile(r"\[([ xX])\]\s+")
+_TASK_MARKER = re.compile(r"\[([ xX])\]\s+(?=\S)")
+_TASK_MARKER_ONLY = re.compile(r"\[[ xX]\]\s*")
+_MARKER = "task"
+"""A property of items while they are read, and of nothing that leaves here."""
 _QUOTE_MARKERS = re.compile(r"^[\s>]*")
 _BOXES = {" ": "☐ ", "x": "☑ ", "X": "☑ "}
 _TASK_HOLDERS = frozenset({"bulletList", "orderedList", "listItem", "taskList"})
@@ -133,7 +137,18 @@ class _Reader:
         ]
 
     def item(self, _token: Token, tokens: Iterator[Token]) -> list[Node]:
-        return [{"type": "listItem", "content": self.blocks(tokens, until="list_item_close")}]
+        """The item, with its task marker until its list decides what becomes of it."""
+        opening = [next(tokens)]
+        marker = None
+        if opening[0].type == "paragraph_open":
+            opening.append(next(tokens))
+            # Only the source tells a marker from an escaped one, or from the text of a link.
+            marker = _TASK_MARKER.match(opening[1].content)
+        content = self.blocks(chain(opening, tokens), until="list_item_close")
+        if marker is None:
+            return [{"type": "listItem", "content": content}]
+        content[0] = paragraph(_without_marker(content[0]["content"]))
+        return [{"type": "listItem", _MARKER: marker.group(1), "content": content}]
 
     def table(self, _token: Token, tokens: Iterator[Token]) -> list[Node]:
         return [{"type": "table", "content": self.blocks(tokens, until="table_close")}]
@@ -192,50 +207,35 @@ _READERS: Mapping[str, Callable[[_Reader, Token, Iterator[Token]], list[Node]]] 
 }
 
 
-def _marker(item: Node) -> str | None:
-    """The task marker an item opens with: a space, an x, or None."""
-    first = item["content"][0] if item["content"] else None
-    if first is None or first["type"] != "paragraph" or not first["content"]:
-        return None
-    opening = first["content"][0]
-    if opening["type"] != "text" or "marks" in opening:
-        return None
-    found = _TASK_MARKER.match(opening["text"])
-    if found is None or (found.end() == len(opening["text"]) and len(first["content"]) == 1):
-        return None
-    return found.group(1)
-
-
-def _without_marker(item: Node) -> list[Node]:
-    opening, *rest = item["content"][0]["content"]
-    shortened = {**opening, "text": _TASK_MARKER.sub("", opening["text"], count=1)}
+def _without_marker(line: Sequence[Node]) -> list[Node]:
+    opening, *rest = line
+    shortened = {**opening, "text": _TASK_MARKER_ONLY.sub("", opening["text"], count=1)}
     return merged_text([shortened, *rest])
 
 
 def _is_task(item: Node) -> bool:
     """Whether an item is one task, with nothing but lists of tasks below it."""
-    return _marker(item) is not None and all(
-        block["type"] == "taskList" for block in item["content"][1:]
-    )
+    return _MARKER in item and all(block["type"] == "taskList" for block in item["content"][1:])
 
 
 def _task_list(items: Sequence[Node]) -> Node:
     content: list[Node] = []
     for item in items:
-        state = "TODO" if _marker(item) == " " else "DONE"
+        first, *nested = item["content"]
+        state = "TODO" if item[_MARKER] == " " else "DONE"
         attributes = {"localId": "", "state": state}
-        content.append({"type": "taskItem", "attrs": attributes, "content": _without_marker(item)})
-        content.extend(item["content"][1:])
+        content.append({"type": "taskItem", "attrs": attributes, "content": first["content"]})
+        content.extend(nested)
     return {"type": "taskList", "attrs": {"localId": ""}, "content": content}
 
 
 def _with_box(item: Node) -> Node:
     """The item with its task marker, if it has one, drawn as a box."""
-    marker = _marker(item)
-    if marker is None:
+    if _MARKER not in item:
         return item
-    line = merged_text([text_node(_BOXES[marker]), *_without_marker(item)])
-    return {**item, "content": [paragraph(line), *item["content"][1:]]}
+    first, *rest = item["content"]
+    line = merged_text([text_node(_BOXES[item[_MARKER]]), *first["content"]])
+    return {"type": "listItem", "content": [paragraph(line), *rest]}
 
 
 def _number_tasks(content: Sequence[Node]) -> None:
