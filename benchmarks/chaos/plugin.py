@@ -30,7 +30,13 @@ from ticketgen import (
     hookimpl,
 )
 from ticketgen.errors import InvalidInputError, TemporaryError
-from ticketgen.provides import ExportedFile, ExportTarget, ExportTicket, Sending, SentTicket
+from ticketgen.provides import (
+    CompletedExport,
+    ExportTarget,
+    ExportTicket,
+    Sending,
+    SentTicket,
+)
 
 __all__ = ["ticketgen_plugin"]
 
@@ -196,9 +202,9 @@ async def find(ticket: ExportTicket, sending: Sending) -> SentTicket | None:
 
 async def complete(
     tickets: Sequence[ExportTicket], sent: Mapping[UUID, SentTicket], sending: Sending
-) -> tuple[ExportedFile, ...]:
+) -> CompletedExport:
     """Nothing is left to do."""
-    return ()
+    return CompletedExport()
 
 
 COUNTING_TARGET = ExportTarget(

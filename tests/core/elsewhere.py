@@ -98,6 +98,7 @@ async def new_attempt(runtime: Runtime, run: TaskRun | None = None) -> TaskConte
         settings=unused,
         contributions=unused,
         hooks=unused,
+        vault=unused,
         session_factory=runtime.session_factory,
         progress=unused,
         start=unused,

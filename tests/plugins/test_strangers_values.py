@@ -17,7 +17,8 @@ from ticketgen.testing import Api, InstalledPlugin
 ACME = """
 from ticketgen import Finding, Plugin, Severity, hookimpl
 from ticketgen.provides import (
-    AdfCheck, Column, CsvType, ExportedFile, ExportTarget, SentTicket, WrittenText, plain_writer,
+    AdfCheck, Column, CompletedExport, CsvType, ExportedFile, ExportTarget, SentTicket,
+    WrittenText, plain_writer,
 )
 
 BELLS = CsvType(
@@ -41,7 +42,8 @@ async def send(ticket, sending):
 async def complete(tickets, sent, sending):
     lines = [f"{sent[ticket.id].reference} {ticket.title}" for ticket in tickets]
     content = chr(10).join(lines).encode()
-    return (ExportedFile(name="acme.txt", media_type="text/plain", content=content),)
+    file = ExportedFile(name="acme.txt", media_type="text/plain", content=content)
+    return CompletedExport(files=(file,))
 
 
 def loud(document):

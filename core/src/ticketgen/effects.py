@@ -28,7 +28,20 @@ from ticketgen.errors import OutcomeUnknownError, TemporaryError
 from ticketgen.ledger import Ledger
 from ticketgen.storable import storable, storable_text
 
-__all__ = ["MARGIN", "Attempt", "Deed", "EffectUnsettledError", "done_once"]
+__all__ = [
+    "MARGIN",
+    "Attempt",
+    "Deed",
+    "EffectUnsettledError",
+    "OverdueError",
+    "as_json",
+    "check_name",
+    "done_once",
+    "lasting",
+    "surely_recorded",
+    "to_its_end",
+    "within",
+]
 
 MARGIN = timedelta(seconds=5)
 """A call counts as over so long after its time limit: the other side may still be writing."""
@@ -71,13 +84,27 @@ class Deed:
 
     def __post_init__(self) -> None:
         """Refuse what the ledger could not hold, before anything is done."""
-        for part, longest in _LONGEST.items():
-            text = str(getattr(self.name, part))
-            if not 0 < len(text) <= longest or storable_text(text) != text:
-                message = f"the {part} of an effect needs 1 to {longest} storable characters"
-                raise ValueError(f"{message}, not {text[:400]!r}")
+        check_name(self.name)
         if self.timeout <= timedelta(0):
             raise ValueError("the timeout of an effect must be longer than nothing")
+
+
+def lasting(timeout: timedelta) -> timedelta:
+    """For how long a call of that time limit may be at work, counted from its intention."""
+    return timeout + MARGIN
+
+
+def check_name(name: EffectName) -> None:
+    """Refuse a name that the ledger could not hold.
+
+    Raises:
+        ValueError: a part of it is empty, too long, or not storable.
+    """
+    for part, longest in _LONGEST.items():
+        text = str(getattr(name, part))
+        if not 0 < len(text) <= longest or storable_text(text) != text:
+            message = f"the {part} of an effect needs 1 to {longest} storable characters"
+            raise ValueError(f"{message}, not {text[:400]!r}")
 
 
 async def done_once(attempt: Attempt, deed: Deed) -> Any:
@@ -92,7 +119,7 @@ async def done_once(attempt: Attempt, deed: Deed) -> Any:
         pass  # before anything is written
     vain: Effect | None = None
     while True:
-        effect, left = await _to_its_end(partial(_begin, attempt, deed, vain))
+        effect, left = await to_its_end(partial(_begin, attempt, deed, vain))
         if effect.state is EffectState.DONE:
             return effect.value
         if left > 0:
@@ -109,7 +136,7 @@ async def done_once(attempt: Attempt, deed: Deed) -> Any:
         vain = None
 
 
-async def _to_its_end(work: Callable[[asyncio.Event], Coroutine[Any, Any, ResultT]]) -> ResultT:
+async def to_its_end(work: Callable[[asyncio.Event], Coroutine[Any, Any, ResultT]]) -> ResultT:
     """Wait for the work whoever cancels; the cancellation is delivered after it.
 
     The work can look at the event to see that it need not begin. It is a task of its own, and
@@ -140,7 +167,7 @@ async def _begin(
     loop = asyncio.get_running_loop()
     deadline = loop.time() + deed.timeout.total_seconds()
     effect, own, left = await attempt.ledger.begin(
-        deed.name, vain=vain, lasts=deed.timeout + MARGIN
+        deed.name, vain=vain, lasts=lasting(deed.timeout)
     )
     if not own:
         return effect, left
@@ -156,13 +183,13 @@ async def _begin(
 async def _perform(attempt: Attempt, deed: Deed, effect: Effect, seconds: float) -> Any:
     try:
         with attempt.remote():
-            value = await _within(deed.perform, seconds)
-    except _OverdueError as error:
+            value = await within(deed.perform, seconds)
+    except OverdueError as error:
         raise _unsettled(deed, "was not answered in time") from error
     except deed.refused:
         await _withdraw(attempt, effect)
         raise
-    return _as_json(value)
+    return as_json(value)
 
 
 async def _look_up(attempt: Attempt, deed: Deed) -> Any | None:
@@ -170,23 +197,23 @@ async def _look_up(attempt: Attempt, deed: Deed) -> Any | None:
         raise _unknown(deed, OutcomeUnknownError(f"It is not known whether {deed.name} was done."))
     try:
         with attempt.remote():
-            value = await _within(deed.look_up, deed.timeout.total_seconds())
-    except _OverdueError as error:
+            value = await within(deed.look_up, deed.timeout.total_seconds())
+    except OverdueError as error:
         raise _unsettled(deed, "could not be looked up in time") from error
     except OutcomeUnknownError as error:
         raise _unknown(deed, error) from error
-    return None if value is None else _as_json(value)
+    return None if value is None else as_json(value)
 
 
-class _OverdueError(Exception):
+class OverdueError(Exception):
     """A call was stopped at its time limit; a type of its own, so that no plugin can name it."""
 
 
-async def _within(call: Callable[[], Awaitable[ResultT]], seconds: float) -> ResultT:
+async def within(call: Callable[[], Awaitable[ResultT]], seconds: float) -> ResultT:
     """What the call gives; after so many seconds it is cancelled until it has ended.
 
     Raises:
-        _OverdueError: it did not come to its end in time.
+        OverdueError: it did not come to its end in time.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
@@ -205,7 +232,7 @@ async def _within(call: Callable[[], Awaitable[ResultT]], seconds: float) -> Res
         return task.result()
     [outcome] = await end_tasks(task)
     if isinstance(outcome, BaseException):
-        raise _OverdueError from outcome
+        raise OverdueError from outcome
     # It came to its end in spite of the cancellation: what has happened has happened.
     return task.result()
 
@@ -220,7 +247,9 @@ async def _guarded(call: Callable[[], Awaitable[ResultT]]) -> ResultT:
 
 async def _record(attempt: Attempt, deed: Deed, effect: Effect, value: Any) -> Effect:
     """Write the result, whoever has the run by now: what has happened has happened."""
-    there = await _write_surely(attempt, deed, effect, value)
+    there = await surely_recorded(
+        lambda: attempt.ledger.record(effect, value), f"{deed.name} {value!r}"
+    )
     if there is not None and _same(there, effect):
         return there
     # Somebody took it over while our call ran beyond its time; both may have been done.
@@ -230,18 +259,22 @@ async def _record(attempt: Attempt, deed: Deed, effect: Effect, value: Any) -> E
     raise _unsettled(deed, "was made, but its intention was not ours any more")
 
 
-async def _write_surely(attempt: Attempt, deed: Deed, effect: Effect, value: Any) -> Effect | None:
-    """Write the result where the intention is still ours; what stands in the ledger then."""
+async def surely_recorded(record: Callable[[], Awaitable[ResultT]], about: str) -> ResultT:
+    """What `record` gives, tried for a while where the database is away.
+
+    Raises:
+        Exception: what the last try raised; the log has what could not be recorded.
+    """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + _RECORD_FOR
     delay = 0.1
     while True:
         try:
-            return await attempt.ledger.record(effect, value)
+            return await record()
         except (DBAPIError, PoolTimeoutError, OSError, DatabaseUnavailableError) as error:
             passes = isinstance(error, DatabaseUnavailableError) or passes_by_itself(error)
             if not passes or loop.time() > give_up:
-                _log.exception("effect_not_recorded", effect=str(deed.name), value=value)
+                _log.exception("effect_not_recorded", effect=about)
                 raise
         await asyncio.sleep(delay)
         delay = min(2 * delay, 2.0)
@@ -259,7 +292,9 @@ async def _withdraw(attempt: Attempt, effect: Effect) -> None:
         _log.warning("effect_not_withdrawn", effect=str(effect.name), error=str(error))
 
 
-def _as_json(value: Any) -> Any:
+def as_json(value: Any) -> Any:
+    """The value as the ledger gives it back."""
+    """The value as the ledger gives it back."""
     return storable(json.loads(json.dumps(value)))
 
 

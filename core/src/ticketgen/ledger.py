@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,6 +45,18 @@ class Ledger(Protocol):
 
     async def withdraw(self, intention: Effect) -> None:
         """Forget an intention of which it is certain that nothing was done."""
+        ...
+
+    async def begin_all(
+        self, names: Sequence[EffectName], *, lasts: timedelta
+    ) -> list[tuple[Effect, bool]]:
+        """Write every intention that is not there yet; each effect, and whether it is our own."""
+        ...
+
+    async def record_all(
+        self, done: Sequence[tuple[Effect, Any]], undone: Sequence[Effect]
+    ) -> set[str]:
+        """Record results and forget intentions, all or none; the keys whose result was written."""
         ...
 
     async def wait(self, seconds: float) -> None:
@@ -104,6 +116,35 @@ class DatabaseLedger:
         async with connected_session(self.session_factory) as db:
             await effects.withdraw(db, intention)
             await db.commit()
+
+    async def begin_all(
+        self, names: Sequence[EffectName], *, lasts: timedelta
+    ) -> list[tuple[Effect, bool]]:
+        """Write every intention that is not there yet; in one fenced transaction."""
+        async with self.transaction() as db:
+            # In one order for all: of two that want the same, one waits for the other.
+            return [
+                await effects.begin_effect(
+                    db,
+                    name,
+                    session_id=self.session_id,
+                    run_id=self.run_id,
+                    attempt=self.attempt,
+                    lasts=lasts,
+                )
+                for name in sorted(names, key=str)
+            ]
+
+    async def record_all(
+        self, done: Sequence[tuple[Effect, Any]], undone: Sequence[Effect]
+    ) -> set[str]:
+        """Record results and forget intentions, whoever has the run by now."""
+        async with connected_session(self.session_factory) as db:
+            recorded = [await effects.record_result(db, effect, value) for effect, value in done]
+            for effect in undone:
+                await effects.withdraw(db, effect)
+            await db.commit()
+        return {effect.key for effect in recorded if effect is not None}
 
     async def wait(self, seconds: float) -> None:
         """Wait: the database's clock goes as ours does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -261,19 +260,10 @@ async def test_the_file_target_sends_each_ticket_and_completes_with_the_overview
     sending = Sending(session_id=UUID(int=5))
 
     sent = {one.id: await FILE_TARGET.send(one, sending) for one in tickets}
-    files = await FILE_TARGET.complete(
+    completed = await FILE_TARGET.complete(
         tickets, {key: value.without_files() for key, value in sent.items()}, sending
     )
 
     assert [value.reference for value in sent.values()] == [adf_file_name(one) for one in tickets]
     assert await FILE_TARGET.send(tickets[0], sending) == sent[tickets[0].id]
-    assert [file.name for file in files] == ["tickets.jsonl", "jira-import.csv"]
-
-
-def test_a_secret_that_is_not_stored_is_an_error_that_names_it() -> None:
-    with pytest.raises(LookupError, match="'jira'"):
-        asyncio.run(_read_secret())
-
-
-async def _read_secret() -> str:
-    return await Sending(session_id=UUID(int=5)).secret("jira")
+    assert [file.name for file in completed.files] == ["tickets.jsonl", "jira-import.csv"]

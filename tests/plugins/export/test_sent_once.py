@@ -41,6 +41,8 @@ def installed(
 ) -> InstalledPlugin:
     """A stranger's targets, installed before the host of the test starts."""
     monkeypatch.setattr(effects, "MARGIN", tracker_of_tests.MARGIN)
+    # Each try is a run's own here, so that the tests stand between them.
+    monkeypatch.setenv("TICKETGEN_EXPORT_PATIENCE", "0")
     if "[late-" in request.node.name:
         monkeypatch.setattr(tracker_of_tests, "TIMEOUT", tracker_of_tests.BRIEF)
     return install_plugin("tracker", PLUGIN)

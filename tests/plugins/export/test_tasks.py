@@ -17,7 +17,7 @@ pytestmark = pytest.mark.services
 TRACKER = """
 from ticketgen import Blocker, Plugin, hookimpl
 from ticketgen.errors import RateLimitedError, TemporaryError, UserFixableError
-from ticketgen.provides import ExportedFile, ExportTarget, SentTicket
+from ticketgen.provides import CompletedExport, ExportedFile, ExportTarget, SentTicket
 
 SENT = []
 SENDINGS = []
@@ -42,7 +42,7 @@ async def send(ticket, sending):
 
 async def complete(tickets, sent, sending):
     COMPLETED.append({ticket.key: sent[ticket.id].reference for ticket in tickets})
-    return ()
+    return CompletedExport()
 
 
 @hookimpl
@@ -58,8 +58,12 @@ async def ticketgen_export_blockers(session):
 
 
 @pytest.fixture
-def installed(install_plugin: Callable[..., InstalledPlugin]) -> InstalledPlugin:
+def installed(
+    install_plugin: Callable[..., InstalledPlugin], monkeypatch: pytest.MonkeyPatch
+) -> InstalledPlugin:
     """A stranger's target and gate, installed before the host of the test starts."""
+    # Each try is a run's own here, so that the tests stand between them.
+    monkeypatch.setenv("TICKETGEN_EXPORT_PATIENCE", "0")
     return install_plugin("tracker", TRACKER)
 
 

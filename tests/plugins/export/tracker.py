@@ -20,7 +20,14 @@ import httpx2
 
 from ticketgen import Plugin
 from ticketgen.errors import OutcomeUnknownError, RateLimitedError, TemporaryError
-from ticketgen.provides import ExportedFile, ExportTarget, ExportTicket, Sending, SentTicket
+from ticketgen.provides import (
+    CompletedExport,
+    ExportedFile,
+    ExportTarget,
+    ExportTicket,
+    Sending,
+    SentTicket,
+)
 
 TIMEOUT = timedelta(minutes=1)
 """No machine is so slow that a call is stopped by it."""
@@ -201,8 +208,8 @@ async def _search_only(ticket: ExportTicket, sending: Sending) -> SentTicket | N
 
 async def _complete(
     tickets: Sequence[ExportTicket], sent: Mapping[UUID, SentTicket], sending: Sending
-) -> tuple[ExportedFile, ...]:
-    return ()
+) -> CompletedExport:
+    return CompletedExport()
 
 
 def plugin() -> Plugin:

@@ -63,7 +63,26 @@ KINDS: Mapping[type, _Kind] = {
         }
     ),
     ExportTarget: _Kind(
-        fields=_NAMED, awaited={"send": 2, "complete": 3, "find": 2}, optional=frozenset({"find"})
+        fields=_NAMED,
+        awaited={
+            "send": 2,
+            "complete": 3,
+            "find": 2,
+            "consult": 1,
+            "prepare": 2,
+            "follow_up": 3,
+            "send_many": 2,
+            "newest": 1,
+            "turn": 1,
+        },
+        opened={"open": 1},
+        called={"time_of": 1, "many": 2},
+        optional=frozenset(
+            {
+                *("find", "consult", "prepare", "open", "newest", "turn"),
+                *("follow_up", "send_many", "time_of"),
+            }
+        ),
     ),
     HealthCheck: _Kind(awaited={"check": 1}, is_global=False),
     Metric: _Kind(fields={**_NAMED, "labels": tuple}, awaited={"read": 1}),

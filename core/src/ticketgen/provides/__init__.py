@@ -14,9 +14,12 @@ from ticketgen.provides.component import (
 )
 from ticketgen.provides.csv_type import Column, CsvType, Kind, ParentLink, Reference
 from ticketgen.provides.export_target import (
+    CompletedExport,
+    ExportContext,
     ExportedFile,
     ExportTarget,
     ExportTicket,
+    PreparedExport,
     Sending,
     SentTicket,
 )
@@ -42,11 +45,13 @@ __all__ = [
     "Brief",
     "Column",
     "Commands",
+    "CompletedExport",
     "Component",
     "ComponentLink",
     "ComponentList",
     "ComponentTable",
     "CsvType",
+    "ExportContext",
     "ExportTarget",
     "ExportTicket",
     "ExportedFile",
@@ -58,6 +63,7 @@ __all__ = [
     "Metric",
     "OpenWriter",
     "ParentLink",
+    "PreparedExport",
     "Reference",
     "Sending",
     "SentTicket",

@@ -1,11 +1,17 @@
 """The port through which a plugin sends the tickets of a session somewhere: to files, to Jira.
 
-The export calls `ExportTarget.send` once for each ticket, in dependency order, and stores what it
-returns before it goes on; a stopped export begins again at the first ticket without a stored
-result. When every ticket has one it calls `complete`, which sees them all.
+Before an export is stored, the target may look at what is asked: `consult` asks the other system
+whether it makes sense at all, with no transaction open; `prepare` settles the options, in the
+transaction of the start. In the run the target is opened once (`open`); what it yields goes along
+as `Sending.outlet` with every call.
 
-A worker can die between the end of a `send` and the storing of its result. What then happens
-depends on the target:
+The export calls `send` once for each ticket, in dependency order, and stores what it returns before
+it goes on; a stopped export begins again at the first ticket without a stored result. `follow_up`
+adds what belongs to a ticket that is there, such as attachments. When every ticket has a result it
+calls `complete`, which sees them all, and draws the links between them.
+
+A worker can die between the end of a call and the storing of its result. What then happens depends
+on the target:
 
 - A target that creates nothing elsewhere has no `find`. It is simply sent the ticket again.
 - A target that does create something gives `find`, and is driven through the ledger of effects
@@ -15,35 +21,36 @@ depends on the target:
   a target which refuses a second creation with the same key can do so;
   `Sending.last_reference` is where to look from, since new things follow it.
 
-`complete` may be called again after a partial success, so what it does twice must count once.
+`follow_up` and `complete` may be called again after a partial success: what they create goes
+through `Sending.effect`, or counts once if it is done twice.
 
-A target for Jira fits without a change here: `send` creates one issue, answers with its key and
-url, and lists an assignee or sprint that Jira refused under `manual_fixes`; `find` searches for
-the key, reads upward from `last_reference` because the search lags behind, and raises
-`ticketgen.errors.OutcomeUnknownError` where it cannot tell; `complete` draws the links between
-issues, for which it has the reference of every ticket; the site and the options come in
-`Sending.options`, the token is read through `Sending.secret` at the moment of use and is never
-stored. A limit or an outage is raised as `ticketgen.errors.RateLimitedError` or `TemporaryError`
-and retried by the caller; any other error stops the export with its own message. Errors that prove
-that nothing was created stand in `refused`: they need no look.
+A limit or an outage is raised as `ticketgen.errors.RateLimitedError` or `TemporaryError`: the
+export waits and tries again for a while, then the run is put off. Any other error stops the export
+with its own message. Errors that prove that nothing was created stand in `refused`: they need no
+look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.provides.component import Source
 
 __all__ = [
+    "CompletedExport",
+    "ExportContext",
     "ExportTarget",
     "ExportTicket",
     "ExportedFile",
+    "PreparedExport",
     "Sending",
     "SentTicket",
 ]
@@ -109,9 +116,69 @@ class SentTicket(BaseModel):
         return self.model_copy(update={"files": ()})
 
 
-async def _no_secret(name: str) -> str:
-    message = f"no secret named {name!r} is stored for this session"
-    raise LookupError(message)
+@dataclass(frozen=True, kw_only=True)
+class CompletedExport:
+    """What an export ends with."""
+
+    files: tuple[ExportedFile, ...] = ()
+    """For the person to download."""
+    manual_fixes: Mapping[UUID, tuple[str, ...]] = field(default_factory=dict)
+    """By ticket: sentences that say what could not be completed, and what to do about it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportContext:
+    """The circumstances of one export, before and around its tickets."""
+
+    session_id: UUID
+    user_id: UUID | None
+    """Who started it; None where a schedule or a command did."""
+    project_key: str | None
+    options: Mapping[str, Any]
+    """What the person chose, as JSON; in `open` what `prepare` made of it."""
+    settings: Any = None
+    """Those of the plugin that brings the target; None if it has none."""
+    state: Any = None
+    """What that plugin's `lifespan` has yielded in this process; None in `prepare`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedExport:
+    """What an export is stored with."""
+
+    options: Mapping[str, Any]
+    """As JSON, without a secret: it is shown with the run."""
+    place: str = ""
+    """Which of the target's places it goes to, at most 100 characters. A ticket is created once in
+    each place: `https://example.atlassian.net HM`. Empty: the session's project key."""
+
+
+class Effect(Protocol):
+    """`TaskContext.effect`, for what a target creates beside the ticket itself."""
+
+    async def __call__(
+        self,
+        operation: str,
+        key: str,
+        perform: Callable[[], Awaitable[Any]],
+        *,
+        look_up: Callable[[], Awaitable[Any | None]] | None = None,
+        refused: tuple[type[Exception], ...] = (),
+        timeout: timedelta = timedelta(seconds=30),
+    ) -> Any:
+        """Do it at most once for the operation and key, in this place, over all exports.
+
+        Before something is done there is a `turn` of the target.
+        """
+        ...
+
+
+async def _no_effect(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("effects are for `follow_up` and `complete`")
+
+
+async def _unseen(_percentage: float, _stage: str) -> None:
+    """Progress that nobody asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,19 +190,36 @@ class Sending:
     idempotency_key: str = ""
     """The same for every attempt at the same ticket in the same session."""
     last_reference: str | None = None
-    """The reference of the ticket sent last, if any was."""
+    """A thing that was there before the ticket was first sent: what was created for the ticket sent
+    before it, or what `newest` gave. None if nothing was there."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What the person chose for this export, as JSON."""
-    secret: Callable[[str], Awaitable[str]] = _no_secret
-    """Reads a stored secret by name; raises LookupError where there is none."""
+    """What the person chose for this export, as `prepare` settled it."""
+    outlet: Any = None
+    """What `ExportTarget.open` yields."""
+    effect: Effect = _no_effect
+    """Does once what the target creates beside the ticket; for `follow_up` and `complete`."""
+    progress: Callable[[float, str], Awaitable[None]] = _unseen
+    """In `complete`: how far it is, 0 to 100 per cent of its own work, and a stage."""
+
+    def key_of(self, ticket: ExportTicket) -> str:
+        """The `idempotency_key` of a ticket, where a call is about several."""
+        return f"{self.session_id}:{ticket.id}"
 
 
 Send = Callable[[ExportTicket, Sending], Awaitable[SentTicket]]
 Find = Callable[[ExportTicket, Sending], Awaitable[SentTicket | None]]
+FollowUp = Callable[[ExportTicket, SentTicket, Sending], Awaitable[SentTicket]]
+SendMany = Callable[
+    [Sequence[ExportTicket], Sending], Awaitable[Mapping[UUID, SentTicket | Exception]]
+]
 Complete = Callable[
     [Sequence[ExportTicket], Mapping[UUID, SentTicket], Sending],
-    Awaitable[tuple[ExportedFile, ...]],
+    Awaitable[CompletedExport],
 ]
+
+
+def _one_by_one(_ticket: ExportTicket, _sending: Sending) -> int:
+    return 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +231,7 @@ class ExportTarget:
     send: Send
     """Sends one ticket; every ticket it depends on was sent before."""
     complete: Complete
-    """Ends the export, with all tickets and all results (without files); files for the person."""
+    """Ends the export, with all tickets and all results (without files)."""
     find: Find | None = None
     """What an earlier `send` of the ticket created; None if it created nothing and never will.
 
@@ -158,3 +242,25 @@ class ExportTarget:
     """Errors of `send` that prove that nothing was created, such as a limit that was used up."""
     timeout: timedelta = timedelta(seconds=30)
     """A `send` is stopped after so long if there is a `find`; longer than the worst answer."""
+    time_of: Callable[[Sending], timedelta] | None = None
+    """The same, where the outlet knows better."""
+    consult: Callable[[ExportContext], Awaitable[None]] | None = None
+    """Asks the other system whether the export can work, before a start over the API; within 15 s.
+    What it raises is the answer."""
+    prepare: Callable[[AsyncSession, ExportContext], Awaitable[PreparedExport]] | None = None
+    """Checks the options and settles what they leave open, in the transaction of the start."""
+    open: Callable[[ExportContext], AbstractAsyncContextManager[Any]] | None = None
+    """Opens what the calls of one attempt share; what it yields is `Sending.outlet`."""
+    newest: Callable[[Sending], Awaitable[str | None]] | None = None
+    """The newest thing that is there, asked once before the first ticket of a session is sent: it
+    tells `find` where to look from."""
+    turn: Callable[[Sending], Awaitable[None]] | None = None
+    """Waits until the next thing may be created; nothing is under way meanwhile."""
+    follow_up: FollowUp | None = None
+    """Adds to a ticket that is there what belongs to it; gives the result with what was left out.
+    Called after every `send`, and again for a ticket whose follow-up was not recorded."""
+    send_many: SendMany | None = None
+    """Sends several tickets by one call; needs `find`. An error of `refused` says that a ticket was
+    not created: it is sent by itself then. A ticket without an answer is looked for."""
+    many: Callable[[ExportTicket, Sending], int] = _one_by_one
+    """How many tickets may go in one call of which this is the first; 1: it goes by itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, cast
@@ -176,6 +176,21 @@ class MemoryLedger:
         """Forget the intention, if it still stands."""
         if self.effects.get(intention.name) is intention and _is_intended(intention):
             del self.effects[intention.name]
+
+    async def begin_all(
+        self, names: Sequence[EffectName], *, lasts: timedelta
+    ) -> list[tuple[Effect, bool]]:
+        """Write every intention that is not there yet."""
+        begun = [await self.begin(name, vain=None, lasts=lasts) for name in names]
+        return [(effect, own) for effect, own, _ in begun]
+
+    async def record_all(
+        self, done: Sequence[tuple[Effect, Any]], undone: Sequence[Effect]
+    ) -> set[str]:
+        """Record results and forget intentions, where they still stand."""
+        for effect in undone:
+            await self.withdraw(effect)
+        return {effect.key for effect, value in done if await self.record(effect, value) is effect}
 
     async def wait(self, seconds: float) -> None:
         """Let the fake clock go, and whatever else runs in the loop."""

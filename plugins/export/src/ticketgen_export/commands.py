@@ -1,4 +1,4 @@
-"""`ticketgen export …`: where tickets can be sent to, and a Jira to try it with."""
+"""`ticketgen export …`: where tickets can be sent to, connections, and a Jira to try it with."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from rich.markup import escape
 
 from ticketgen.commands import contributions, out
 from ticketgen.provides import ExportTarget
+from ticketgen_export.connections.commands import add_commands
 from ticketgen_export.stub_command import jira_stub
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Where tickets can be sent to.")
+app = typer.Typer(help="Where tickets can be sent to, and your connections to Jira.")
 app.command("jira-stub")(jira_stub)
+add_commands(app)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from ticketgen.provides import (
-    ExportedFile,
+    CompletedExport,
     ExportTarget,
     ExportTicket,
     Sending,
@@ -25,8 +25,8 @@ async def _send(ticket: ExportTicket, _sending: Sending) -> SentTicket:
 
 async def _complete(
     tickets: Sequence[ExportTicket], _sent: Mapping[UUID, SentTicket], _sending: Sending
-) -> tuple[ExportedFile, ...]:
-    return overview_files(tickets)
+) -> CompletedExport:
+    return CompletedExport(files=overview_files(tickets))
 
 
 FILE_TARGET = ExportTarget(

@@ -12,6 +12,9 @@ from ticketgen_export.commands import app as commands
 from ticketgen_export.connections.api import public_router
 from ticketgen_export.errors import ERRORS
 from ticketgen_export.file_target import FILE_TARGET
+from ticketgen_export.jira.errors import JIRA_ERRORS
+from ticketgen_export.jira.facts import UnfitProjectError
+from ticketgen_export.jira.target import JIRA_TARGET
 from ticketgen_export.jira_csv import LONGEST_SUMMARY, summary_of
 from ticketgen_export.metrics import METRICS
 from ticketgen_export.service import ExportService
@@ -25,7 +28,7 @@ __all__ = ["ticketgen_check_ticket", "ticketgen_plugin"]
 
 @hookimpl
 def ticketgen_plugin() -> Plugin:
-    """Exports, and the target `file`."""
+    """Exports, and the targets `file` and `jira`."""
     return Plugin(
         name="export",
         summary="Exports validated tickets in dependency order.",
@@ -35,13 +38,14 @@ def ticketgen_plugin() -> Plugin:
         service=ExportService,
         provides=(
             FILE_TARGET,
+            JIRA_TARGET,
             *METRICS,
             Commands(app=commands),
             Shortcut(name="jira-stub", command="jira-stub"),
         ),
         settings=ExportSettings,
         lifespan=open_state,
-        errors=ERRORS,
+        errors=(*ERRORS, *JIRA_ERRORS, UnfitProjectError),
         migrations=Migrations(
             versions=Path(__file__).with_name("versions"), metadata=Base.metadata
         ),

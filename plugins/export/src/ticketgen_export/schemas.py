@@ -24,11 +24,14 @@ class ExportRequest(BaseModel):
 class ExportPayload(BaseModel):
     """What a run needs to know: which verdict's documents go where."""
 
-    schema_version: int = 1
+    schema_version: int = 2
     target: str
     options: dict[str, Any]
     validation_id: UUID
     project_key: str | None
+    place: str | None = None
+    """Which of the target's places it goes to; None in runs of the first version."""
+    user_id: UUID | None = None
 
 
 class ExportSummary(BaseModel):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,80 +14,220 @@ from ticketgen.domain import artifacts, effects, tickets
 from ticketgen.domain.effects import EffectName
 from ticketgen.provides import ExportedFile, ExportTarget, ExportTicket, Sending, SentTicket
 from ticketgen_export.errors import UnreadableRecordError
+from ticketgen_export.results import Destination, keep_result, reference_before
 
-__all__ = ["keep_files", "send_once"]
-
-
-async def send_once(
-    ctx: TaskContext, target: ExportTarget, ticket: ExportTicket, sending: Sending, *, revision: int
-) -> SentTicket:
-    """Send one ticket as a step: its files first, then the result that says it is done.
-
-    The step is one of this revision of the ticket: what was edited since is sent anew, or, where
-    the target has it already, listed for mending by hand.
-    """
-
-    async def send() -> dict[str, Any]:
-        if target.find is None:
-            with ctx.remote():
-                result = await target.send(ticket, sending)
-        else:
-            result = await _send_by_ledger(ctx, target, ticket, sending)
-        await keep_files(ctx, result.files)
-        return result.without_files().model_dump(mode="json")
-
-    return SentTicket.model_validate(await ctx.step(f"send:{ticket.id}:{revision}", send))
+__all__ = ["Sender"]
 
 
-async def keep_files(ctx: TaskContext, files: Iterable[ExportedFile]) -> None:
-    """Store files of the export, each in the place of an older one of its name."""
-    async with ctx.transaction() as db:
-        for file in files:
-            await artifacts.put_artifact(
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """One attempt at an export, with its target open."""
+
+    ctx: TaskContext
+    target: ExportTarget
+    destination: Destination
+    project_key: str | None
+    options: Mapping[str, Any]
+    outlet: Any
+
+    def sending(self, ticket: ExportTicket | None, *, last: str | None = None) -> Sending:
+        """The circumstances of a call: for one ticket, or for all."""
+        sending = Sending(
+            session_id=self.ctx.session_id,
+            project_key=self.project_key,
+            options=self.options,
+            outlet=self.outlet,
+            last_reference=last,
+        )
+        return replace(sending, idempotency_key=sending.key_of(ticket)) if ticket else sending
+
+    def with_effects(self, sending: Sending, **more: Any) -> dict[str, Any]:
+        """The same for `follow_up` and `complete`, which create more than the ticket."""
+        return {**vars(sending), "effect": self._effect, **more}
+
+    async def newest(self) -> str | None:
+        """What was there before the first ticket of the session was sent, found out once."""
+        ask = self.target.newest
+        if ask is None:
+            return None
+
+        async def look() -> dict[str, Any]:
+            return {"reference": await ask(self.sending(None))}
+
+        # Whoever finds that it was begun may ask anew: nothing has been sent before it was done.
+        found = await self.ctx.effect(
+            self._operation("begin"), str(self.ctx.session_id), look, look_up=look
+        )
+        reference: str | None = found["reference"]
+        return reference
+
+    async def is_sent(self, ticket: ExportTicket, revision: int) -> bool:
+        """Whether this revision of the ticket is there, with all that belongs to it."""
+        return await self.ctx.find_step(_step(ticket, revision)) is not None
+
+    async def send_once(
+        self, ticket: ExportTicket, revision: int, *, last: str | None
+    ) -> SentTicket:
+        """Send one ticket as a step: its files first, then the result that says it is done.
+
+        The step is one of this revision of the ticket: what was edited since is sent anew, or,
+        where the target has it already, listed for mending by hand.
+        """
+
+        async def send() -> dict[str, Any]:
+            sending = self.sending(ticket, last=last)
+            if self.target.find is None:
+                with self.ctx.remote():
+                    result = await self.target.send(ticket, sending)
+            else:
+                result = await self._send_by_ledger(ticket, sending)
+            await self._keep(ticket, result, completed=self.target.follow_up is None)
+            if self.target.follow_up is not None:
+                with self.ctx.remote():
+                    result = await self.target.follow_up(
+                        ticket, result, Sending(**self.with_effects(sending))
+                    )
+                await self._keep(ticket, result, completed=True)
+            return result.without_files().model_dump(mode="json")
+
+        return SentTicket.model_validate(await self.ctx.step(_step(ticket, revision), send))
+
+    async def send_together(self, batch: Sequence[ExportTicket], *, last: str | None) -> None:
+        """Send several by one call; the ledger keeps what became of each, for `send_once`."""
+        send_many = self.target.send_many
+        assert send_many is not None  # noqa: S101 - only such a target has batches
+        by_key = {str(ticket.id): ticket for ticket in batch}
+        sending = self.sending(None, last=last)
+
+        async def perform(keys: Sequence[str]) -> Mapping[str, Any]:
+            answers = await send_many([by_key[key] for key in keys], sending)
+            return {
+                str(ticket_id): answer.model_dump(mode="json")
+                if isinstance(answer, SentTicket)
+                else answer
+                for ticket_id, answer in answers.items()
+            }
+
+        await self._turn(sending)
+        await self.ctx.effects(
+            self._operation("send"),
+            list(by_key),
+            perform,
+            refused=self.target.refused,
+            timeout=self._time(sending),
+        )
+
+    async def keep_files(self, files: Iterable[ExportedFile]) -> None:
+        """Store files of the export, each in the place of an older one of its name."""
+        async with self.ctx.transaction() as db:
+            for file in files:
+                await artifacts.put_artifact(
+                    db,
+                    session_id=self.ctx.session_id,
+                    lineage_id=self.ctx.run.lineage_id,
+                    name=file.name,
+                    media_type=file.media_type,
+                    content=file.content,
+                )
+
+    async def _keep(self, ticket: ExportTicket, result: SentTicket, *, completed: bool) -> None:
+        if completed:
+            await self.keep_files(result.files)
+        async with self.ctx.transaction() as db:
+            await keep_result(
                 db,
-                session_id=ctx.session_id,
-                lineage_id=ctx.run.lineage_id,
-                name=file.name,
-                media_type=file.media_type,
-                content=file.content,
+                self.destination,
+                ticket,
+                result,
+                run_id=self.ctx.run.id,
+                completed=completed,
             )
 
+    def _operation(self, verb: str) -> str:
+        return ":".join(filter(None, (verb, self.destination.target, self.destination.place)))
 
-async def _send_by_ledger(
-    ctx: TaskContext, target: ExportTarget, ticket: ExportTicket, sending: Sending
-) -> SentTicket:
-    """Send to a target that creates something: once, over all exports of the session."""
+    def _time(self, sending: Sending) -> timedelta:
+        return self.target.time_of(sending) if self.target.time_of else self.target.timeout
 
-    async def perform() -> dict[str, Any]:
-        # With its files: whoever takes over from here has only what the ledger holds.
-        return (await target.send(ticket, sending)).model_dump(mode="json")
+    async def _turn(self, sending: Sending) -> None:
+        if self.target.turn is not None:
+            await self.target.turn(sending)
 
-    async def look_up() -> dict[str, Any] | None:
-        assert target.find is not None  # noqa: S101 - such a target is not driven through here
-        found = await target.find(ticket, sending)
-        return None if found is None else found.model_dump(mode="json")
+    async def _effect(
+        self, operation: str, key: str, perform: Callable[[], Awaitable[Any]], **more: Any
+    ) -> Any:
+        name = self._name(operation, key)
+        if await self._recorded(name) is None:
+            # Whoever dies while it waits has left nothing that has to be found out.
+            await self._turn(self.sending(None))
+        return await self.ctx.effect(name.operation, key, perform, **more)
 
-    name = EffectName(
-        plugin="export",
-        operation=":".join(filter(None, ("send", target.name, sending.project_key))),
-        key=str(ticket.id),
-    )
-    recorded = await ctx.effect(
-        name.operation,
-        name.key,
-        perform,
-        look_up=look_up,
-        refused=target.refused,
-        timeout=target.timeout,
-    )
-    result = _readable(name, ticket, recorded)
-    if not await _edited_since(ctx, name, ticket):
-        return result
-    fix = (
-        f'"{ticket.title}" was edited after it had been sent: '
-        f"bring {result.reference} up to date by hand."
-    )
-    return result.model_copy(update={"manual_fixes": (*result.manual_fixes, fix)})
+    def _name(self, operation: str, key: str) -> EffectName:
+        return EffectName(plugin="export", operation=self._operation(operation), key=key)
+
+    async def _recorded(self, name: EffectName) -> effects.Effect | None:
+        async with self.ctx.transaction() as db:
+            return await effects.read_effect(db, name)
+
+    async def _send_by_ledger(self, ticket: ExportTicket, sending: Sending) -> SentTicket:
+        """Send to a target that creates something: once, over all exports of the session."""
+        name = self._name("send", str(ticket.id))
+        there = await self._recorded(name)
+        if there is None:
+            await self._turn(sending)
+
+        async def perform() -> dict[str, Any]:
+            # With its files: whoever takes over from here has only what the ledger holds.
+            return (await self.target.send(ticket, sending)).model_dump(mode="json")
+
+        async def look_up() -> dict[str, Any] | None:
+            assert self.target.find is not None  # noqa: S101 - no other comes here
+            older = await self._older_than(name, sending)
+            found = await self.target.find(ticket, older)
+            return None if found is None else found.model_dump(mode="json")
+
+        recorded = await self.ctx.effect(
+            name.operation,
+            name.key,
+            perform,
+            look_up=look_up,
+            refused=self.target.refused,
+            timeout=self._time(sending),
+        )
+        result = _readable(name, ticket, recorded)
+        if not await self._edited_since(name, ticket):
+            return result
+        fix = (
+            f'"{ticket.title}" was edited after it had been sent: '
+            f"bring {result.reference} up to date by hand."
+        )
+        return result.model_copy(update={"manual_fixes": (*result.manual_fixes, fix)})
+
+    async def _older_than(self, name: EffectName, sending: Sending) -> Sending:
+        """The same, with a reference that was there before the call in question was begun.
+
+        The order of work may have changed since: the ticket before this one can be a newer issue.
+        """
+        async with self.ctx.transaction() as db:
+            began = await effects.read_effect(db, name)
+            before = None
+            if began is not None:
+                before = await reference_before(db, self.destination, began.began_at)
+        return replace(sending, last_reference=before or await self.newest())
+
+    async def _edited_since(self, name: EffectName, ticket: ExportTicket) -> bool:
+        async with self.ctx.transaction() as db:
+            sent = await effects.read_effect(db, name)
+            present = await tickets.get_ticket(
+                db, session_id=self.ctx.session_id, ticket_id=ticket.id
+            )
+        if sent is None or present.edited_at is None:
+            return False
+        return sent.began_at < present.edited_at
+
+
+def _step(ticket: ExportTicket, revision: int) -> str:
+    return f"send:{ticket.id}:{revision}"
 
 
 def _readable(name: EffectName, ticket: ExportTicket, recorded: Any) -> SentTicket:
@@ -102,10 +244,3 @@ def _readable(name: EffectName, ticket: ExportTicket, recorded: Any) -> SentTick
             ],
             technical_details={"recorded": recorded},
         ) from error
-
-
-async def _edited_since(ctx: TaskContext, name: EffectName, ticket: ExportTicket) -> bool:
-    async with ctx.transaction() as db:
-        sent = await effects.read_effect(db, name)
-        present = await tickets.get_ticket(db, session_id=ctx.session_id, ticket_id=ticket.id)
-    return sent is not None and present.edited_at is not None and sent.began_at < present.edited_at

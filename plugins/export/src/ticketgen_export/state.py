@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2
 
@@ -46,6 +47,8 @@ class ExportState:
     http: SharedClient
     book: ConnectionBook
     connections: Connections
+    unit_of_work: Callable[[], AbstractAsyncContextManager[Any]]
+    """Opens a transaction, committed at the end of the block."""
 
 
 @asynccontextmanager
@@ -61,6 +64,7 @@ async def open_state(host: Host) -> AsyncIterator[ExportState]:
             http=http,
             book=ConnectionBook(renewer),
             connections=Connections(host, http, oauth, renewer),
+            unit_of_work=host.unit_of_work,
         )
     finally:
         await renewer.finish()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from ticketgen import TICKETS_GROUP, StageMoves, Task, TaskContext
 from ticketgen.domain.sessions import Stage
+from ticketgen_export.exporting import execute_session_export
 from ticketgen_export.schemas import ExportPayload, ExportRequest, ExportSummary
-from ticketgen_export.service import execute_session_export, prepare_export
+from ticketgen_export.service import prepare_export
+from ticketgen_export.targets import consult_target
 
 __all__ = ["EXPORT_SESSION"]
 
@@ -24,6 +26,7 @@ EXPORT_SESSION = Task(
     handler=export_session,
     job_name="export_session_job",
     conflict_group=TICKETS_GROUP,
+    consult=consult_target,
     stages=StageMoves(
         allowed=(Stage.REVIEW, Stage.JIRA_EXPORT),
         on_start=Stage.JIRA_EXPORT,

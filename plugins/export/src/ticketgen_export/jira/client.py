@@ -1,0 +1,171 @@
+"""Calls Jira's REST interface: reads that are tried again, writes that are sent once and paced."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import stamina
+
+from ticketgen.errors import TemporaryError
+from ticketgen_export.connections.access import Access, AccessSource
+from ticketgen_export.jira.answers import Answer
+from ticketgen_export.jira.errors import JiraGoneError, JiraNotReachedError, JiraUnansweredError
+from ticketgen_export.jira.pace import Pace
+
+__all__ = ["REST", "JiraClient"]
+
+REST = "/rest/api/3"
+
+_LARGEST = 16 * 1024 * 1024
+"""Bytes of one answer; more is no answer to anything that is asked here."""
+_READ_TRIES = 4
+_LONGEST_READ_PAUSE = 10.0
+
+
+class JiraClient:
+    """One account at one site, for the length of an attempt."""
+
+    def __init__(
+        self,
+        http: Callable[[], httpx2.AsyncClient],
+        source: AccessSource,
+        *,
+        timeout: timedelta,
+        pace: Pace,
+    ) -> None:
+        self._http = http
+        self._source = source
+        self._timeout = timeout.total_seconds()
+        self.pace = pace
+
+    async def site_url(self) -> str:
+        """The site's address as people know it."""
+        return (await self._source.current()).site_url
+
+    async def read(self, path: str, what: str, **parameters: Any) -> Any:
+        """What Jira holds at a path, tried some times where it is busy or away.
+
+        Raises:
+            TemporaryError: it still is.
+            TicketgenError: the answer is an error.
+        """
+        async for attempt in stamina.retry_context(
+            on=_read_pause, attempts=_READ_TRIES, timeout=None, wait_initial=0.2, wait_max=5.0
+        ):
+            with attempt:
+                answer = await self._sent("GET", path, params=_given(parameters))
+                if not answer.is_good:
+                    raise answer.error(what)
+                return answer.json()
+        raise AssertionError("a context of tries ends by an answer or an error")
+
+    async def find(self, path: str, what: str, **parameters: Any) -> Any | None:
+        """The same, and None where Jira knows nothing of that path."""
+        try:
+            return await self.read(path, what, **parameters)
+        except JiraGoneError:
+            return None
+
+    async def pages(self, path: str, what: str, *, within: str, **parameters: Any) -> list[Any]:
+        """All entries of a list that Jira gives in pages of `startAt` and `maxResults`."""
+        entries: list[Any] = []
+        while True:
+            page = await self.read(path, what, startAt=len(entries), maxResults=50, **parameters)
+            found = page.get(within) or []
+            entries += found
+            is_last = page.get("isLast") is True or len(entries) >= page.get("total", 0)
+            if not found or (is_last and page.get("isLast") is not False):
+                return entries
+
+    async def write(self, path: str, what: str, **content: Any) -> Any:
+        """What Jira answers to a POST, which is sent once.
+
+        Whoever calls waits for a turn of `pace` before.
+
+        Raises:
+            JiraUnansweredError: it may have been done.
+            TicketgenError: one of `NOTHING_WAS_DONE`, or the connection is lost.
+        """
+        answer = await self._sent("POST", path, **content)
+        if answer.is_good:
+            self.pace.was_answered()
+            return answer.json()
+        error = answer.error(what)
+        if answer.status == 429:
+            self.pace.was_refused()
+        if isinstance(error, TemporaryError) and error.retry_after is not None:
+            self.pace.hold(error.retry_after.total_seconds())
+        raise error
+
+    async def _sent(self, method: str, path: str, **content: Any) -> Answer:
+        """One request; a second one only where the first was refused for its access."""
+        access = await self._source.current()
+        answer = await self._once(access, method, path, **content)
+        if answer.status == 401:
+            access = await self._source.renewed(access)
+            answer = await self._once(access, method, path, **content)
+            if answer.status == 401:
+                await self._source.renewed(access)  # it does not help: the connection is lost
+        if answer.is_near_limit:
+            self.pace.is_near_limit()
+        return answer
+
+    async def _once(self, access: Access, method: str, path: str, **content: Any) -> Answer:
+        headers = {"Authorization": access.authorization, "Accept": "application/json"}
+        headers |= content.pop("headers", {})
+        try:
+            async with self._http().stream(
+                method,
+                access.api_url + path,
+                headers=headers,
+                timeout=self._timeout,
+                follow_redirects=False,
+                **content,
+            ) as response:
+                body = await _whole(response.aiter_bytes())
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
+            raise JiraNotReachedError(
+                "Jira cannot be reached.",
+                recovery_actions=["Wait: the export goes on by itself when Jira is there again."],
+                technical_details={"error": f"{type(error).__name__}: {error}"},
+            ) from error
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise JiraUnansweredError(
+                "Jira broke off, or did not answer in time.",
+                recovery_actions=["Wait: the export finds out what was done, and goes on."],
+                technical_details={"error": f"{type(error).__name__}: {error}"},
+            ) from error
+        return Answer(
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            content=body,
+        )
+
+
+async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+    body = bytearray()
+    async for chunk in chunks:
+        body += chunk
+        if len(body) > _LARGEST:
+            raise httpx2.RemoteProtocolError(f"an answer of more than {_LARGEST} bytes")
+    return bytes(body)
+
+
+def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _read_pause(error: Exception) -> bool | float:
+    """Seconds that were asked for, True for ours, False where a read is not worth another try."""
+    if not isinstance(error, TemporaryError):
+        return False
+    if error.retry_after is None:
+        return True
+    asked = error.retry_after.total_seconds()
+    if asked > _LONGEST_READ_PAUSE:
+        return False
+    return asked * random.uniform(1.0, 1.1) + 0.05  # noqa: S311

@@ -1,0 +1,125 @@
+"""Keeps what is known of a project for a while, so that not every look at a session asks Jira."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from ticketgen_export.jira.client import REST, JiraClient
+from ticketgen_export.jira.facts import ProjectFacts, read_facts
+from ticketgen_export.jira.options import JiraOptions
+from ticketgen_export.stored import StoredFacts
+
+__all__ = ["KnownProject", "known_project"]
+
+UnitOfWork = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+@dataclass(kw_only=True)
+class KnownProject:
+    """The facts of a project, and the people that were looked up in it."""
+
+    facts: ProjectFacts
+    people: dict[str, str | None]
+    session_id: UUID
+    digest: str
+    unit_of_work: UnitOfWork
+
+    async def account_of(self, client: JiraClient, name: str | None) -> str | None:
+        """The account of an assignee by e-mail address, name or account id; None if not one."""
+        if not name:
+            return None
+        if name not in self.people:
+            self.people[name] = await _find_person(client, self.facts.project_key, name)
+            async with self.unit_of_work() as work:
+                await _keep_people(work.db, self)
+        return self.people[name]
+
+
+async def known_project(
+    client: JiraClient,
+    unit_of_work: UnitOfWork,
+    *,
+    session_id: UUID,
+    connection_id: UUID,
+    project_key: str,
+    options: JiraOptions,
+    believed: timedelta,
+) -> KnownProject:
+    """What is known, read anew where it is older than `believed`.
+
+    Raises:
+        TicketgenError: as `read_facts`.
+    """
+    asked = options.model_dump_json(include={"issue_type", "link_type", "links", "priority"})
+    digest = hashlib.sha256(f"{connection_id} {project_key} {asked}".encode()).hexdigest()
+    async with unit_of_work() as work:
+        stored = await work.db.scalar(
+            select(StoredFacts).where(
+                StoredFacts.session_id == session_id,
+                StoredFacts.digest == digest,
+                StoredFacts.read_at > func.clock_timestamp() - believed,
+            )
+        )
+        facts, people = (stored.facts, stored.people) if stored is not None else (None, {})
+    if facts is None:
+        read = await read_facts(client, project_key, options)
+        async with unit_of_work() as work:
+            await _keep_facts(work.db, session_id, digest, read)
+    else:
+        read = ProjectFacts.model_validate(facts)
+    return KnownProject(
+        facts=read,
+        people=dict(people),
+        session_id=session_id,
+        digest=digest,
+        unit_of_work=unit_of_work,
+    )
+
+
+async def _keep_facts(db: Any, session_id: UUID, digest: str, facts: ProjectFacts) -> None:
+    await db.execute(delete(StoredFacts).where(StoredFacts.session_id == session_id))
+    new = insert(StoredFacts).values(
+        session_id=session_id, digest=digest, facts=facts.model_dump(mode="json"), people={}
+    )
+    await db.execute(new.on_conflict_do_nothing())
+
+
+async def _keep_people(db: Any, known: KnownProject) -> None:
+    stored = await db.get(StoredFacts, (known.session_id, known.digest), with_for_update=True)
+    if stored is not None:
+        stored.people = {**stored.people, **known.people}
+
+
+async def _find_person(client: JiraClient, project_key: str, name: str) -> str | None:
+    """The one account that is called so; of several none: nothing is guessed."""
+    found = await client.read(
+        f"{REST}/user/assignable/search",
+        "see who can be assigned",
+        project=project_key,
+        query=name,
+        maxResults=50,
+    )
+    wanted = name.strip().casefold()
+    same = {
+        str(person["accountId"])
+        for person in found or ()
+        if person.get("active", True)
+        and wanted
+        in {
+            str(person.get(field) or "").casefold()
+            for field in ("emailAddress", "displayName", "accountId")
+        }
+    }
+    if not same and len(found or ()) == 1 and "@" in name:
+        # Jira finds people by an address that their privacy settings keep from being shown.
+        same = {str(found[0]["accountId"])}
+    return same.pop() if len(same) == 1 else None

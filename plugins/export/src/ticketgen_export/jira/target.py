@@ -1,0 +1,125 @@
+"""The target `jira`: issues in a project of a Jira Cloud site, with attachments and links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from ticketgen.provides import CompletedExport, ExportTarget, ExportTicket, Sending, SentTicket
+from ticketgen_export.jira.attaching import attach_files
+from ticketgen_export.jira.creating import create_issue, create_issues, sent_ticket
+from ticketgen_export.jira.errors import NOTHING_WAS_DONE
+from ticketgen_export.jira.issues import draft_issue, marker_of
+from ticketgen_export.jira.linking import link_issues
+from ticketgen_export.jira.looking import find_issue, newest_key
+from ticketgen_export.jira.outlet import (
+    consult_jira,
+    explained,
+    open_outlet,
+    outlet_of,
+    prepare_jira,
+)
+
+__all__ = ["JIRA_TARGET"]
+
+
+async def _send(ticket: ExportTicket, sending: Sending) -> SentTicket:
+    async with explained(outlet_of(sending)):
+        return await create_issue(ticket, outlet_of(sending), sending)
+
+
+async def _send_many(
+    tickets: Sequence[ExportTicket], sending: Sending
+) -> Mapping[UUID, SentTicket | Exception]:
+    keys = {ticket.id: sending.key_of(ticket) for ticket in tickets}
+    async with explained(outlet_of(sending)):
+        return await create_issues(tickets, outlet_of(sending), keys)
+
+
+def _many(ticket: ExportTicket, sending: Sending) -> int:
+    """A ticket with files goes by itself, so that they are there as soon as it is."""
+    return 1 if ticket.attachments else outlet_of(sending).bulk
+
+
+async def _find(ticket: ExportTicket, sending: Sending) -> SentTicket | None:
+    outlet = outlet_of(sending)
+    facts = outlet.facts
+    marker = marker_of(sending.idempotency_key)
+    async with explained(outlet):
+        issue = await find_issue(
+            outlet.client,
+            project_key=facts.project_key,
+            marker=marker,
+            after=sending.last_reference,
+            fields=facts.sprint_field or "",
+        )
+    if issue is None:
+        return None
+    account = await outlet.known.account_of(outlet.client, ticket.assignee)
+    draft = draft_issue(
+        ticket,
+        facts,
+        outlet.options,
+        marker=marker,
+        account_id=account,
+        without=_absent(issue.get("fields") or {}, facts.sprint_field),
+    )
+    return sent_ticket(ticket, str(issue["key"]), outlet, draft.manual_fixes)
+
+
+def _absent(fields: Mapping[str, Any], sprint_field: str | None) -> set[str]:
+    """Which of the fields that may be left out the issue was created without."""
+    optional = ("assignee", *([sprint_field] if sprint_field else []))
+    return {name for name in optional if not fields.get(name)}
+
+
+async def _newest(sending: Sending) -> str | None:
+    outlet = outlet_of(sending)
+    async with explained(outlet):
+        return await newest_key(outlet.client, outlet.facts.project_key)
+
+
+async def _turn(sending: Sending) -> None:
+    await outlet_of(sending).client.pace.turn()
+
+
+def _time_of(sending: Sending) -> timedelta:
+    return outlet_of(sending).longest_send
+
+
+async def _follow_up(ticket: ExportTicket, sent: SentTicket, sending: Sending) -> SentTicket:
+    if not ticket.attachments:
+        return sent
+    fixes = await attach_files(ticket, sent.reference, outlet_of(sending), sending)
+    named = tuple(f"{sent.reference}: {sentence}" for sentence in fixes)
+    return sent.model_copy(update={"manual_fixes": (*sent.manual_fixes, *named)})
+
+
+async def _complete(
+    tickets: Sequence[ExportTicket], sent: Mapping[UUID, SentTicket], sending: Sending
+) -> CompletedExport:
+    outlet = outlet_of(sending)
+    if not outlet.options.links:
+        return CompletedExport()
+    return CompletedExport(manual_fixes=await link_issues(tickets, sent, outlet, sending))
+
+
+JIRA_TARGET = ExportTarget(
+    name="jira",
+    summary="Issues in a project of a Jira Cloud site, with attachments and links.",
+    consult=consult_jira,
+    prepare=prepare_jira,
+    open=open_outlet,
+    newest=_newest,
+    turn=_turn,
+    send=_send,
+    send_many=_send_many,
+    many=_many,
+    find=_find,
+    refused=NOTHING_WAS_DONE,
+    time_of=_time_of,
+    follow_up=_follow_up,
+    complete=_complete,
+)
