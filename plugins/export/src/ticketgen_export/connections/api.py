@@ -12,7 +12,7 @@ from ticketgen.api.deps import CurrentUser, Work, problem_responses, state
 from ticketgen.domain.users import User
 from ticketgen.errors import TicketgenError
 from ticketgen_export.connections import keeping
-from ticketgen_export.connections.pages import page
+from ticketgen_export.connections.pages import answer_page
 from ticketgen_export.connections.schemas import (
     AuthorizationBegun,
     BeginAuthorization,
@@ -130,15 +130,5 @@ async def finish_authorization(
         owner = await opened.connections.owner_name(connection)
     except TicketgenError as problem:
         _log.warning("authorization_failed", code=problem.code)
-        sentences = [problem.message, *problem.recovery_actions]
-        return page("Not connected", sentences, status=problem.status)
-    return page(
-        "Connected",
-        [
-            f"{owner} can now let ticketgen work on {connection.site_url} as "
-            f"{connection.account_name}.",
-            "You may close this page. If you are not that user of ticketgen, somebody sent you "
-            "here: take the consent back in your Atlassian account.",
-        ],
-        status=200,
-    )
+        return answer_page(problem)
+    return answer_page(connection, owner=owner)

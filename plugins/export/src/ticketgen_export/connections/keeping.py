@@ -20,6 +20,7 @@ __all__ = [
     "delete_expired_authorizations",
     "drop_renewal",
     "get_connection",
+    "is_pending",
     "list_connections",
     "mark_checked",
     "mark_lost",
@@ -157,6 +158,14 @@ async def mark_checked(
         lost_at=None,
         lost_reason=None,
     )
+
+
+async def is_pending(db: AsyncSession, state_hash: bytes) -> bool:
+    """Whether nobody has come back with the state yet."""
+    found = select(PendingAuthorization.user_id).where(
+        PendingAuthorization.state_hash == state_hash
+    )
+    return await db.scalar(found) is not None
 
 
 async def take_authorization(

@@ -7,7 +7,10 @@ from html import escape
 
 from fastapi import Response
 
-__all__ = ["page"]
+from ticketgen.errors import TicketgenError
+from ticketgen_export.connections.stored import Connection
+
+__all__ = ["answer_page"]
 
 _HEADERS = {
     # The address of this page holds code and state.
@@ -18,7 +21,23 @@ _HEADERS = {
 }
 
 
-def page(title: str, sentences: Sequence[str], *, status: int) -> Response:
+def answer_page(outcome: Connection | TicketgenError, *, owner: str = "") -> Response:
+    """What came of an authorization: a connection of the user `owner`, or why there is none."""
+    if isinstance(outcome, TicketgenError):
+        sentences = [outcome.message, *outcome.recovery_actions]
+        return _page("Not connected", sentences, status=outcome.status)
+    return _page(
+        "Connected",
+        [
+            f"{owner} can now let ticketgen work on {outcome.site_url} as {outcome.account_name}.",
+            "You may close this page. If you are not that user of ticketgen, somebody sent you "
+            "here: take the consent back in your Atlassian account.",
+        ],
+        status=200,
+    )
+
+
+def _page(title: str, sentences: Sequence[str], *, status: int) -> Response:
     """A page with a heading and some sentences; nothing in them is taken for HTML."""
     body = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences)
     html = (

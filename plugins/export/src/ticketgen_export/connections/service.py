@@ -52,6 +52,8 @@ class Begun:
 
     authorize_url: str
     expires_at: datetime
+    seconds: float
+    """So long the way back is open from now."""
     state_hash: bytes
 
 
@@ -143,7 +145,10 @@ class Connections:
             )
             audit.record(work.db, "connection.authorization_begun", actor_id=user_id)
         return Begun(
-            authorize_url=url, expires_at=pending.expires_at, state_hash=pending.state_hash
+            authorize_url=url,
+            expires_at=pending.expires_at,
+            seconds=_WAY_BACK.total_seconds(),
+            state_hash=pending.state_hash,
         )
 
     async def finish_oauth(
