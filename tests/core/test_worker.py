@@ -197,7 +197,7 @@ async def test_plain_arq_in_burst_mode_completes_a_queued_run(
     settled = await lab.run_of(cleanup, run.id)
     assert code == 0, worker.log
     assert settled.state is RunState.COMPLETED, worker.log
-    assert settled.result_summary == {"deleted_tokens": 0}
+    assert settled.result_summary == {"deleted_tokens": 0, "deleted_secrets": 0}
     assert await cleanup.redis.zcard("arq:queue") == 0
 
 

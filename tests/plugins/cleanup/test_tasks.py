@@ -10,6 +10,7 @@ from sqlalchemy import func, insert, select, text, update
 
 from tests.plugins import journeys
 from ticketgen.database import Base, database_time
+from ticketgen.domain import secrets
 from ticketgen.domain.audit import AuditEntry
 from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.task_runs import TaskRun
@@ -216,4 +217,23 @@ async def test_tokens_are_deleted_thirty_days_after_they_end_to_the_minute(api: 
     async with api.runtime.session_factory() as db:
         left = set(await db.scalars(select(ApiToken.name).where(ApiToken.name.in_(ends))))
     assert left == {"expired", "revoked", "good"}
-    assert summary == {"deleted_tokens": 3}
+    assert summary == {"deleted_tokens": 3, "deleted_secrets": 0}
+
+
+async def test_secrets_of_other_systems_are_deleted_thirty_days_after_they_expire(
+    api: Api,
+) -> None:
+    border, vault = timedelta(days=30), api.runtime.vault("acme")
+    async with api.runtime.unit_of_work() as work:
+        now = await database_time(work.db)
+        for number in range(3):
+            await vault.keep(work.db, f"old {number}", "x", expires_at=now - border - MARGIN)
+        await vault.keep(work.db, "recent", "x", expires_at=now - border + MARGIN)
+        await vault.keep(work.db, "for ever", "x")
+
+    summary = await _clean(api, "expired_tokens")
+
+    async with api.runtime.session_factory() as db:
+        left = {line.name for line in await secrets.list_secrets(db)}
+    assert left == {"recent", "for ever"}
+    assert summary == {"deleted_tokens": 0, "deleted_secrets": 3}

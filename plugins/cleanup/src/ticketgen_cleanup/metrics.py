@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ticketgen.domain import audit, sessions, tokens
+from ticketgen.domain import audit, secrets, sessions, tokens
 from ticketgen.provides import HealthContext, Metric
 
 __all__ = ["METRICS"]
@@ -22,6 +22,9 @@ async def _overdue(context: HealthContext) -> Mapping[tuple[str, ...], float]:
             db, retention=settings.audit_retention, limit=_COUNTED
         ),
         ("expired_tokens",): await tokens.count_expired_tokens(
+            db, grace=settings.token_grace, limit=_COUNTED
+        ),
+        ("expired_secrets",): await secrets.count_expired_secrets(
             db, grace=settings.token_grace, limit=_COUNTED
         ),
     }

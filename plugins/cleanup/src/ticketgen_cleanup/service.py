@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen import StartedRun, Starter, TaskContext
-from ticketgen.domain import audit, sessions, tokens
+from ticketgen.domain import audit, secrets, sessions, tokens
 from ticketgen_cleanup.settings import CleanupSettings
 
 __all__ = [
     "CleanupService",
     "delete_audit_logs",
+    "delete_expired_secrets",
     "delete_expired_sessions",
     "delete_expired_tokens",
 ]
@@ -84,6 +85,18 @@ async def delete_expired_tokens(ctx: TaskContext) -> int:
 
     async def delete(db: AsyncSession) -> int:
         return await tokens.delete_expired_tokens(
+            db, grace=settings.token_grace, limit=settings.batch_size
+        )
+
+    return await _in_batches(ctx, delete, size=settings.batch_size)
+
+
+async def delete_expired_secrets(ctx: TaskContext) -> int:
+    """Delete secrets of other systems that expired longer ago than the grace; how many went."""
+    settings = _settings(ctx)
+
+    async def delete(db: AsyncSession) -> int:
+        return await secrets.delete_expired_secrets(
             db, grace=settings.token_grace, limit=settings.batch_size
         )
 

@@ -18,6 +18,7 @@ from ticketgen import (
 from ticketgen_cleanup.schemas import CleanupPayload
 from ticketgen_cleanup.service import (
     delete_audit_logs,
+    delete_expired_secrets,
     delete_expired_sessions,
     delete_expired_tokens,
 )
@@ -40,8 +41,11 @@ async def clean_audit_logs(ctx: TaskContext, payload: CleanupPayload) -> dict[st
 
 
 async def clean_tokens(ctx: TaskContext, payload: CleanupPayload) -> dict[str, Any]:
-    """Delete tokens that have ended."""
-    return {"deleted_tokens": await delete_expired_tokens(ctx)}
+    """Delete tokens that have ended, our own and those of other systems."""
+    return {
+        "deleted_tokens": await delete_expired_tokens(ctx),
+        "deleted_secrets": await delete_expired_secrets(ctx),
+    }
 
 
 def _task(
@@ -79,7 +83,7 @@ TASKS = (
     ),
     _task(
         "expired_tokens",
-        "Delete tokens that ended more than 30 days ago.",
+        "Delete tokens and other systems' secrets that ended more than 30 days ago.",
         "cleanup_expired_tokens",
         clean_tokens,
     ),
