@@ -90,6 +90,8 @@ class Control:
             if request.query_params.get("log") == "no":
                 del state["log"]
             return answer(state)
+        if asked == "GET /_stub/faults":
+            return answer(self._plan.counts())
         if asked not in self._actions:
             return answer({"problems": [f"There is no {asked}."]}, 404)
         try:

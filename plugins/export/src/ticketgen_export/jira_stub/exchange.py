@@ -36,6 +36,7 @@ class Exchange:
     record: Record
     is_gateway: bool
     """Whether it came through the gateway, whose refusals have a form of their own."""
+    query: str
     request_type: str
     request_body: bytes = field(repr=False)
     response_type: str

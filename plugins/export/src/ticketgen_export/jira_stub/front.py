@@ -79,7 +79,7 @@ class Front:
         self._oauth = oauth
         self._plan = plan
         self._log = log
-        self._limit = RateLimit(site.clock)
+        self._limit = RateLimit(lambda: site.clock())
         self._latency = random.Random(f"{site.seed}:latency")  # noqa: S311 - no secret is drawn
         self._began = site.clock()
         self._count = 0
@@ -217,6 +217,7 @@ class Front:
         exchange = Exchange(
             record=record,
             is_gateway=arrival.cloud is not None,
+            query=arrival.request.url.query if arrival.token_work is None else "",
             request_type=arrival.request.headers.get("content-type", ""),
             request_body=arrival.body,
             response_type=response.headers.get("content-type", "") if response else "",
