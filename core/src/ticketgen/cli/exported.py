@@ -12,8 +12,8 @@ from ticketgen.errors import InvalidInputError, TemporaryError
 
 __all__ = ["require_free", "unpack"]
 
-_MARK = "tickets.jsonl"
-"""A file by which a folder shows that it holds an export of ours, and may be replaced."""
+_MARKS = ("tickets.jsonl", "findings.json")
+"""Files by which a folder shows that it holds an export of ours, or what came of a demo."""
 
 
 def require_free(folder: Path) -> None:
@@ -26,7 +26,8 @@ def require_free(folder: Path) -> None:
         raise InvalidInputError(
             f"{folder} is a file.", recovery_actions=["Choose another folder with --out."]
         )
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARK).is_file():
+    is_ours = any((folder / mark).is_file() for mark in _MARKS)
+    if folder.is_dir() and any(folder.iterdir()) and not is_ours:
         raise InvalidInputError(
             f"{folder} holds files that are not an export.",
             recovery_actions=["Choose an empty folder with --out."],

@@ -31,10 +31,10 @@ class Journey:
         """
         return await self.client.call(method, path, **arguments)
 
-    async def begin(self, name: str, description: str) -> str:
-        """Begin a session and give its id."""
+    async def begin(self, name: str, description: str, **site: Any) -> str:
+        """Begin a session, with whatever else is known of the site, and give its id."""
         session = await self.call(
-            "POST", "/api/sessions", json={"name": name, "description": description}
+            "POST", "/api/sessions", json={**site, "name": name, "description": description}
         )
         return str(session["id"])
 
@@ -77,7 +77,12 @@ class Journey:
         return await self.client.content(f"/api/export/download/{session_id}")
 
     async def follow(
-        self, session_id: str, task_type: str, progress: Progress, bar: TaskID
+        self,
+        session_id: str,
+        task_type: str,
+        progress: Progress,
+        bar: TaskID,
+        request: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Start a task, show its progress to the end, and give its result summary.
 
@@ -88,7 +93,7 @@ class Journey:
         def seen(percentage: float, stage: str, waits: bool) -> None:
             progress.update(bar, completed=percentage, stage=one_line(stage))
 
-        started = await start(self.client, task_type, session_id)
+        started = await start(self.client, task_type, session_id, request)
         run = await watch(self.client, str(started["task_id"]), seen)
         if run["status"] != "completed":
             progress.update(bar, stage=run["status"])

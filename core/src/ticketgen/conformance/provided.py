@@ -25,6 +25,7 @@ from ticketgen.provides import (
     ExportTarget,
     HealthCheck,
     Metric,
+    Rehearsal,
     SessionRetention,
     Shortcut,
     UploadInspector,
@@ -86,6 +87,7 @@ KINDS: Mapping[type, _Kind] = {
     ),
     HealthCheck: _Kind(awaited={"check": 1}, is_global=False),
     Metric: _Kind(fields={**_NAMED, "labels": tuple}, awaited={"read": 1}),
+    Rehearsal: _Kind(fields={**_NAMED, "target": str}, opened={"open": 1}),
     SessionRetention: _Kind(fields=_NAMED, called={"period": 1}, is_global=False),
     Shortcut: _Kind(fields={"name": str, "command": str}),
     UploadInspector: _Kind(called={"inspect": 4}),
@@ -101,6 +103,7 @@ KINDS: Mapping[type, _Kind] = {
 
 _KNOWN = ", ".join(sorted(kind.__name__ for kind in KINDS))
 
+_WORD = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -168,6 +171,8 @@ def _value_problems(plugin: Plugin, kind: type, value: Any, label: str) -> Itera
         yield from _column_problems(value)
     if isinstance(value, Shortcut):
         yield from _shortcut_problems(plugin, value)
+    if isinstance(value, Shortcut | Rehearsal):
+        yield from _word_problems(kind, value.name)
 
 
 def _function_problems(kind: type, value: Any, label: str) -> Iterator[Problem]:
@@ -219,13 +224,16 @@ def _column_problems(csv_type: CsvType) -> Iterator[Problem]:
         )
 
 
-def _shortcut_problems(plugin: Plugin, shortcut: Shortcut) -> Iterator[Problem]:
-    name = shortcut.name
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+def _word_problems(kind: type, name: str) -> Iterator[Problem]:
+    if not _WORD.fullmatch(name):
         yield problem(
-            f"Shortcut {name!r} is no word that can be typed",
+            f"{kind.__name__} {name!r} is no word that can be typed",
             "Use lower-case letters, digits and single hyphens, beginning with a letter.",
         )
+
+
+def _shortcut_problems(plugin: Plugin, shortcut: Shortcut) -> Iterator[Problem]:
+    name = shortcut.name
     if {name, name.replace("-", "_")} & RESERVED_NAMES:
         yield problem(f"Shortcut {name!r} is reserved for the host", "Choose another name.")
     if name.replace("-", "_") == plugin.name:

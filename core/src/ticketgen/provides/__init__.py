@@ -25,6 +25,13 @@ from ticketgen.provides.export_target import (
 )
 from ticketgen.provides.health_check import HealthCheck, HealthContext
 from ticketgen.provides.metric import Metric
+from ticketgen.provides.rehearsal import (
+    ApiCall,
+    OpenRehearsal,
+    Rehearsal,
+    RehearsalContext,
+    RehearsalReport,
+)
 from ticketgen.provides.session_retention import SessionRetention
 from ticketgen.provides.shortcut import Shortcut
 from ticketgen.provides.upload_inspector import InspectedSheet, Inspection, UploadInspector
@@ -42,6 +49,7 @@ from ticketgen.provides.writer import (
 
 __all__ = [
     "AdfCheck",
+    "ApiCall",
     "Brief",
     "Column",
     "Commands",
@@ -61,10 +69,14 @@ __all__ = [
     "Inspection",
     "Kind",
     "Metric",
+    "OpenRehearsal",
     "OpenWriter",
     "ParentLink",
     "PreparedExport",
     "Reference",
+    "Rehearsal",
+    "RehearsalContext",
+    "RehearsalReport",
     "Sending",
     "SentTicket",
     "SessionRetention",

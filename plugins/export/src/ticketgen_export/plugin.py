@@ -17,6 +17,7 @@ from ticketgen_export.jira.facts import UnfitProjectError
 from ticketgen_export.jira.target import JIRA_TARGET
 from ticketgen_export.jira_csv import LONGEST_SUMMARY, summary_of
 from ticketgen_export.metrics import METRICS
+from ticketgen_export.rehearsals import REHEARSALS
 from ticketgen_export.service import ExportService
 from ticketgen_export.settings import ExportSettings
 from ticketgen_export.state import open_state
@@ -42,6 +43,7 @@ def ticketgen_plugin() -> Plugin:
             *METRICS,
             Commands(app=commands),
             Shortcut(name="jira-stub", command="jira-stub"),
+            *REHEARSALS,
         ),
         settings=ExportSettings,
         lifespan=open_state,
