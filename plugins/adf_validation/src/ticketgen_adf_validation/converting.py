@@ -98,7 +98,8 @@ class _Reader:
         return nodes
 
     def paragraph(self, _token: Token, tokens: Iterator[Token]) -> list[Node]:
-        return [paragraph(self._inline(tokens))]
+        content = self._inline(tokens)
+        return [paragraph(content)] if content else []
 
     def heading(self, token: Token, tokens: Iterator[Token]) -> list[Node]:
         level = int(token.tag[1:])
@@ -145,9 +146,10 @@ class _Reader:
             # Only the source tells a marker from an escaped one, or from the text of a link.
             marker = _TASK_MARKER.match(opening[1].content)
         content = self.blocks(chain(opening, tokens), until="list_item_close")
-        if marker is None:
+        task = _without_marker(content[0]["content"]) if marker is not None else []
+        if marker is None or not task:
             return [{"type": "listItem", "content": content}]
-        content[0] = paragraph(_without_marker(content[0]["content"]))
+        content[0] = paragraph(task)
         return [{"type": "listItem", _MARKER: marker.group(1), "content": content}]
 
     def table(self, _token: Token, tokens: Iterator[Token]) -> list[Node]:

@@ -15,6 +15,8 @@ __all__ = ["inline_nodes", "is_safe_link"]
 _SAFE_LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
 _MARK_OF = {"strong_open": "strong", "em_open": "em", "s_open": "strike"}
 _CODE_COMPANIONS = frozenset({"link"})
+_LINE_BREAK = re.compile(r"[\r\n]")
+"""Only a character reference brings one here; it is white space, as any other is."""
 _AUTOMATIC = frozenset({"linkify", "autolink"})
 
 
@@ -24,7 +26,10 @@ def is_safe_link(href: str) -> bool:
 
 
 def inline_nodes(tokens: Sequence[Token]) -> list[Node]:
-    """Promise the inline content of one block: no empty text, no two texts with equal marks.
+    """Promise the inline content of one block.
+
+    It has no empty text, no two texts with equal marks, no line break in a text, and no hard break
+    at its end.
 
     Links other than http, https and mailto stay text with their address beside them in brackets,
     and so do images inside links; any other image becomes a link on its description, since a media
@@ -33,7 +38,10 @@ def inline_nodes(tokens: Sequence[Token]) -> list[Node]:
     line = _Line()
     for token in tokens:
         line.add(token)
-    return merged_text(line.nodes)
+    nodes = merged_text(line.nodes)
+    while nodes and nodes[-1]["type"] == "hardBreak":
+        nodes.pop()
+    return nodes
 
 
 class _Line:
@@ -42,7 +50,8 @@ class _Line:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self._open: list[Mapping[str, Any] | None] = []
-        self._addresses: list[str] = []
+        self._address = ""
+        self._begin = 0
 
     def add(self, token: Token) -> None:
         kind = token.type
@@ -66,22 +75,29 @@ class _Line:
             self._write(" " if kind == "softbreak" else token.content)
 
     def _write(self, text: str, *, code: bool = False) -> None:
+        text = _LINE_BREAK.sub(" ", text)
         self.nodes.append(text_node(text, _wearable(self._open, code=code)))
 
     def _open_link(self, token: Token) -> None:
         href = str(token.attrs.get("href", ""))
+        self._begin = len(self.nodes)
         if is_safe_link(href):
             self._open.append(_link_mark(href, token.attrs.get("title")))
-            self._addresses.append("")
+            self._address = href
             return
         self._open.append(None)
-        self._addresses.append("" if token.markup in _AUTOMATIC else _spelled(token, href))
+        spelled = "" if token.markup in _AUTOMATIC else _spelled(token, href)
+        self._address = f" ({spelled})" if spelled else ""
 
     def _close_link(self) -> None:
+        is_link = self._open[-1] is not None
+        is_blank = not any(node.get("text") for node in self.nodes[self._begin :])
+        if is_link and is_blank:
+            # A link on nothing could not be seen, let alone followed.
+            self._write(self._address)
         self._open.pop()
-        address = self._addresses.pop()
-        if address:
-            self._write(f" ({address})")
+        if not is_link and self._address:
+            self._write(self._address)
 
     def _add_image(self, token: Token) -> None:
         source = str(token.attrs.get("src", ""))

@@ -86,7 +86,8 @@ _NEVER_EMPTY = frozenset({"blockquote", "listItem", "tableCell", "tableHeader"})
 
 
 def _heading_as_paragraph(node: Node) -> list[Node]:
-    return [paragraph(_emphasised(node["content"]))]
+    content = _emphasised(node["content"])
+    return [paragraph(content)] if content else []
 
 
 def _emphasised(nodes: Iterable[Node]) -> list[Node]:
@@ -111,17 +112,18 @@ def _quote_as_content(node: Node) -> list[Node]:
 
 
 def _table_as_paragraphs(node: Node) -> list[Node]:
-    return [_row_as_paragraph(row) for row in node["content"]]
+    lines = [_row_as_line(row) for row in node["content"]]
+    return [paragraph(line) for line in lines if line]
 
 
-def _row_as_paragraph(row: Node) -> Node:
+def _row_as_line(row: Node) -> list[Node]:
     line: list[Node] = []
     for number, cell in enumerate(row["content"]):
         if number:
             line.append(text_node(_ROW_SEPARATOR))
         inline = [child for block in cell["content"] for child in block["content"]]
         line.extend(_emphasised(inline) if cell["type"] == "tableHeader" else inline)
-    return paragraph(merged_text(line))
+    return merged_text(line)
 
 
 def _tasks_as_bullets(node: Node) -> list[Node]:
