@@ -49,7 +49,7 @@ def _lines(written: Written) -> list[dict[str, Any]]:
         ("GET /api/x?pass=s3cr-et_&y=1", "GET /api/x?pass=", "s3cr-et_"),
         ("bearer abc.def", "bearer ", "abc.def"),
         ("Basic bWlhOnBhc3N3b3JkMTIz", "Basic ", "bWlhOnBhc3N3b3JkMTIz"),
-        ('{"access_token": "ab.cd-e_f"}', '"access_token": "', "ab.cd-e_f"),
+        ('"access_token": "ab.cd-e_f"', '"access_token": "', "ab.cd-e_f"),
         ("refresh_token=ab12&x=1", "refresh_token=", "ab12"),
         ("postgresql://user:pa55@host/db", "postgresql://user:", "pa55"),
         ("redis://:pa55@host:6379/0", "redis://:", "pa55"),
