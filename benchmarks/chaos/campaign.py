@@ -5,41 +5,28 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
+from benchmarks.chaos.calm import all_ended, all_up, probe_slots
 from benchmarks.chaos.counting import CLIENT_PATIENCE, CountingServer
-from benchmarks.chaos.evidence import (
-    active_runs,
-    read_evidence,
-    unannounced_runs,
-    worker_connections,
-)
-from benchmarks.chaos.figures import measure, most_at_once
+from benchmarks.chaos.evidence import read_evidence, worker_connections
+from benchmarks.chaos.figures import measure
 from benchmarks.chaos.fleet import Fleet
 from benchmarks.chaos.installation import Installation, installation, logging_to
 from benchmarks.chaos.journal import Journal
-from benchmarks.chaos.load import Load, probe
+from benchmarks.chaos.load import Load
 from benchmarks.chaos.plan import PlannedRun, plan_runs
 from benchmarks.chaos.shape import Shape
 from benchmarks.chaos.table import Report
 from benchmarks.chaos.troubles import Troubles
 from benchmarks.chaos.verdict import Case, Travelled, judge
 from ticketgen.background import end_tasks
-from ticketgen.domain import workers
-from ticketgen.errors import TemporaryError
 from ticketgen.sample import sample_files
 
 __all__ = ["Campaign"]
-
-_PROBE_SECONDS = 3.0
-_PROBE_NUMBERS = 1_000_000
-_CALM_WITHIN = 60.0
-"""Until every worker is up again after the troubles, and every ending is announced."""
 
 
 @dataclass(kw_only=True)
@@ -77,11 +64,13 @@ class Campaign:
                 randomness=self._random("fleet"),
             )
             async with fleet.running():
-                await self._all_up(place, fleet)
+                self._leaked += await all_up(place, fleet)
                 await self._storm(place, fleet, load, counting)
                 self.say("every run has had its time; filling every slot once …")
-                await self._all_up(place, fleet)
-                await self._probe(place, fleet, load)
+                self._leaked += await all_up(place, fleet)
+                probes, lost = await probe_slots(place, fleet, load)
+                self._planned += probes
+                self._leaked += lost
             self._leaked += fleet.leaked
             return await self._report(place, load, counting, began)
 
@@ -117,50 +106,10 @@ class Campaign:
         await self._until_settled(place, work)
 
     async def _until_settled(self, place: Installation, work: Sequence[asyncio.Task[None]]) -> None:
-        async def done() -> bool:
-            async with place.runtime.session_factory() as db:
-                return all(task.done() for task in work) and not await active_runs(db)
-
-        await _until(done, within=self.shape.settle_within)
+        await all_ended(place, work, within=self.shape.settle_within)
         for outcome in await end_tasks(*work):
             if isinstance(outcome, Exception):
                 self._failures.append(f"this program met {type(outcome).__name__}: {outcome}")
-
-    async def _all_up(self, place: Installation, fleet: Fleet) -> None:
-        """Wait until every worker that the fleet runs has said that it lives."""
-
-        async def up() -> bool:
-            async with place.runtime.session_factory() as db:
-                live = await workers.list_live_workers(
-                    db, expiry=place.runtime.settings.heartbeat_expiry
-                )
-            there = {worker.pid for worker in live}
-            return all(post.is_up and post.pid in there for post in fleet.posts)
-
-        if not await _until(up, within=_CALM_WITHIN):
-            self._leaked.append("not every worker came back")
-
-    async def _probe(self, place: Installation, fleet: Fleet, load: Load) -> None:
-        """Fill every slot once, to see that each is still there."""
-        serving = [post for post in fleet.posts if post.plugins in {"", "chaos"}]
-        slots = len(serving) * self.shape.max_jobs
-        probes = [probe(_PROBE_NUMBERS + number, seconds=_PROBE_SECONDS) for number in range(slots)]
-        self._planned += probes
-        await asyncio.gather(*(load.carry_out(planned) for planned in probes))
-        await self._until_settled(place, [])
-
-        async def announced() -> bool:
-            async with place.runtime.session_factory() as db:
-                return not await unannounced_runs(db)
-
-        await _until(announced, within=_CALM_WITHIN)
-        async with place.runtime.session_factory() as db:
-            evidence = await read_evidence(db)
-        ids = {load.started[planned.number] for planned in probes}
-        attempts = [one for run_id in ids for one in evidence.attempts.get(run_id, ())]
-        found = most_at_once(attempts)
-        if found < slots:
-            self._leaked.append(f"{slots - found} of {slots} slots take no run any more")
 
     async def _report(
         self, place: Installation, load: Load, counting: CountingServer, began: float
@@ -197,19 +146,6 @@ class Campaign:
             journal=self._journal,
             counting=counting,
         )
-
-
-async def _until(holds: Callable[[], Awaitable[bool]], *, within: float) -> bool:
-    """Whether it comes true in time; a database that is just coming back is asked again."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        try:
-            if await holds():
-                return True
-        except (DBAPIError, TemporaryError, OSError):
-            await asyncio.sleep(0.2)
-        await asyncio.sleep(0.2)
-    return False
 
 
 def _smallest(files: dict[str, Any], number: int) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from benchmarks.chaos.journal import Journal, Silence, now
 from benchmarks.chaos.shape import Shape
 from ticketgen.background import end_tasks
 
-__all__ = ["Fleet", "Post"]
+__all__ = ["Command", "Fleet", "Post"]
 
 _END_WITHIN = 30.0
 """A worker that was told to stop and lives longer counts as leaked."""
@@ -55,8 +55,15 @@ class Post:
         return self.process.pid
 
 
+Command = Callable[[Post], Sequence[str]]
+"""What Python runs at a post: `-m`, a module, its arguments."""
+
+
 class Fleet:
-    """All workers; `running` keeps them up for the length of a block."""
+    """All workers; `running` keeps them up for the length of a block.
+
+    With a `command` of its own it keeps up other processes of the host: the API.
+    """
 
     def __init__(
         self,
@@ -66,15 +73,26 @@ class Fleet:
         logs: Path,
         journal: Journal,
         randomness: random.Random,
+        plugin_sets: Sequence[str] = _PLUGIN_SETS,
+        name: str = "worker",
+        size: int | None = None,
+        command: Command | None = None,
     ) -> None:
-        self.posts = [Post(number=number) for number in range(shape.workers)]
+        self.posts = [
+            Post(number=number) for number in range(shape.workers if size is None else size)
+        ]
         self.leaked: list[str] = []
         """Processes that did not end when told to, or left others behind."""
+        self.slots = shape.max_jobs
+        """Of each worker."""
         self._shape = shape
         self._environment = environment
         self._logs = logs
         self._journal = journal
         self._random = randomness
+        self._plugin_sets = plugin_sets
+        self._name = name
+        self._command = command or self._worker
         self._closing = False
 
     @asynccontextmanager
@@ -126,18 +144,18 @@ class Fleet:
                 return
             await asyncio.sleep(self._shape.restart.drawn(self._random))
             # One worker always serves everything, or a task type might wait for the end.
-            post.plugins = self._random.choice(_PLUGIN_SETS) if post.number else ""
+            post.plugins = self._random.choice(self._plugin_sets) if post.number else ""
+
+    def _worker(self, post: Post) -> Sequence[str]:
+        served = ["--plugins", post.plugins] if post.plugins else []
+        slots = str(self._shape.max_jobs)
+        return ["-m", "ticketgen.cli.worker", "--with-parent", "--max-jobs", slots, *served]
 
     async def _started(self, post: Post) -> Process:
-        arguments = ["--with-parent", "--max-jobs", str(self._shape.max_jobs)]
-        if post.plugins:
-            arguments += ["--plugins", post.plugins]
-        with (self._logs / f"worker-{post.number}.log").open("ab") as log:
+        with (self._logs / f"{self._name}-{post.number}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "ticketgen.cli.worker",
-                *arguments,
+                *self._command(post),
                 env=dict(self._environment),
                 stdin=PIPE,
                 stdout=log,
@@ -147,10 +165,10 @@ class Fleet:
 
     def _judge_end(self, post: Post, code: int) -> None:
         if code == -signal.SIGKILL and not post.killed:
-            self._journal.troubles["worker killed by poison"] += 1
+            self._journal.troubles[f"{self._name} killed by poison"] += 1
             self._journal.silences.append(Silence(pid=post.pid, at=now(), until=None))
         elif not (post.killed or post.told or self._closing):
-            self._journal.notes[f"a worker ended by itself with code {code}"] += 1
+            self._journal.notes[f"{self._name} {post.number} ended by itself with code {code}"] += 1
 
     async def _stop(self) -> None:
         living = [post for post in self.posts if post.process and post.process.returncode is None]
@@ -161,7 +179,7 @@ class Fleet:
 
     def _left_behind(self) -> list[str]:
         return [
-            f"something of worker {post.number} (process group {group}) is still there"
+            f"something of {self._name} {post.number} (process group {group}) is still there"
             for post in self.posts
             for group in sorted(post.groups)
             if _is_alive(group)
@@ -173,7 +191,7 @@ class Fleet:
             async with asyncio.timeout(_END_WITHIN):
                 await post.process.wait()
         except TimeoutError:
-            self.leaked.append(f"worker {post.number} (pid {post.pid}) did not end")
+            self.leaked.append(f"{self._name} {post.number} (pid {post.pid}) did not end")
             self._send(post, signal.SIGKILL)
 
     @staticmethod

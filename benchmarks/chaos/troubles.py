@@ -22,7 +22,10 @@ from ticketgen.embedded import EmbeddedServers
 from ticketgen.errors import TemporaryError
 from ticketgen.runtime import Runtime
 
-__all__ = ["Troubles"]
+__all__ = ["Deck", "Troubles"]
+
+Deck = dict[str, tuple[int, Callable[[], Awaitable[bool]]]]
+"""By name: how many of a trouble are in the deck, and how it is made; it says whether it was."""
 
 _log = structlog.get_logger(__name__)
 
@@ -42,17 +45,19 @@ class Troubles:
     runtime: Runtime
     journal: Journal
     randomness: random.Random
+    is_over: Callable[[], bool] = lambda: False
+    """Whether there is nothing left to make trouble for."""
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     """Servers are started and stopped one after the other; their absences may overlap all the
     same, since each trouble holds it for a moment only."""
     _away: set[str] = field(default_factory=set, init=False)
 
     async def make(self) -> None:
-        """Begin one trouble after another for as long as the campaign lasts."""
+        """Begin one trouble after another, for as long as the campaign lasts."""
         end = asyncio.get_running_loop().time() + self.shape.seconds
         under_way: set[asyncio.Task[None]] = set()
         deck: list[str] = []
-        while asyncio.get_running_loop().time() < end:
+        while asyncio.get_running_loop().time() < end and not self.is_over():
             deck = deck or self._shuffled()
             name = deck.pop()
             task = asyncio.create_task(self._one(name))
@@ -61,8 +66,8 @@ class Troubles:
             await asyncio.sleep(self.shape.pause.drawn(self.randomness))
         await asyncio.gather(*under_way)
 
-    def _deck(self) -> dict[str, tuple[int, Callable[[], Awaitable[bool]]]]:
-        """Each trouble, how many of it are in the deck, and how it is made."""
+    def deck(self) -> Deck:
+        """Every trouble there is."""
         return {
             "worker killed": (4, self._kill),
             "worker told to stop": (2, self._tell_to_stop),
@@ -75,35 +80,36 @@ class Troubles:
         }
 
     def _shuffled(self) -> list[str]:
-        deck = [name for name, (number, _) in self._deck().items() for _ in range(number)]
+        deck = [name for name, (number, _) in self.deck().items() for _ in range(number)]
         self.randomness.shuffle(deck)
         return deck
 
     async def _one(self, name: str) -> None:
         try:
-            if await self._deck()[name][1]():
+            if await self.deck()[name][1]():
                 self.journal.troubles[name] += 1
         except _AWAY as error:
             _log.info("trouble_prevented", trouble=name, error=str(error))
 
-    def _victim(self) -> Post | None:
+    def victim(self) -> Post | None:
+        """A worker that is up, if there is one."""
         up = [post for post in self.fleet.posts if post.is_up]
         return self.randomness.choice(up) if up else None
 
     async def _kill(self) -> bool:
-        post = self._victim()
+        post = self.victim()
         if post is not None:
             self.fleet.kill(post)
         return post is not None
 
     async def _tell_to_stop(self) -> bool:
-        post = self._victim()
+        post = self.victim()
         if post is not None:
             self.fleet.tell_to_stop(post)
         return post is not None
 
     async def _freeze(self) -> bool:
-        post = self._victim()
+        post = self.victim()
         if post is not None:
             await self.fleet.freeze(post, self.shape.freeze.drawn(self.randomness))
         return post is not None

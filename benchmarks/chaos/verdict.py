@@ -15,7 +15,7 @@ from benchmarks.chaos.plan import Kind, PlannedRun
 from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState, TaskRun
 
-__all__ = ["Case", "KindCount", "Travelled", "Verdict", "judge", "pid_of"]
+__all__ = ["Case", "KindCount", "Travelled", "Verdict", "broken_rows", "judge", "pid_of"]
 
 _POISON = "poison"
 
@@ -103,7 +103,7 @@ def judge(case: Case, *, leaked: Collection[str] = ()) -> Verdict:
     ]
     verdict.missing += [f"{key}: never created" for key in _promised(case) if not made[key]]
     for run in case.evidence.runs.values():
-        verdict.broken += _broken_rows(run, case.evidence.attempts.get(run.id, ()))
+        verdict.broken += broken_rows(run, case.evidence.attempts.get(run.id, ()))
     return verdict
 
 
@@ -221,7 +221,7 @@ def _broken_work(case: Case, planned: PlannedRun, run: TaskRun) -> Iterator[str]
         yield f"{_described(run)}: completed after fewer tries than it failed"
 
 
-def _broken_rows(run: TaskRun, attempts: Sequence[RunAttempt]) -> Iterator[str]:
+def broken_rows(run: TaskRun, attempts: Sequence[RunAttempt]) -> Iterator[str]:
     who = f"{run.task_type} {run.id}"
     numbers = [attempt.attempt for attempt in attempts]
     if numbers != list(range(1, run.attempt + 1)):

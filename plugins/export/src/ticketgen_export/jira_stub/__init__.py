@@ -13,7 +13,8 @@ unpleasant as a network and a busy site are, in a way that is planned and counte
 An API token is taken at `{url}/rest/api/3/…`; an OAuth access token at
 `{url}/ex/jira/{cloud id}/rest/api/3/…`, where `{url}` stands for all of `site.atlassian.net`,
 `api.atlassian.com` and `auth.atlassian.com`. `GET {url}/_stub/state` shows everything, `GET
-{url}/_stub/faults` how often each fault has happened, and `/_stub/behaviour`, `/_stub/faults` and `/_stub/reset` set what a test sets in process.
+{url}/_stub/faults` how often each fault has happened; `/_stub/behaviour`, `/_stub/faults` and
+`/_stub/reset` set what a test sets in process.
 
 `python -m ticketgen_export.jira_stub` and `ticketgen jira-stub` serve it as a process.
 """
