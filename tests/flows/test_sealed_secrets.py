@@ -31,7 +31,9 @@ async def _connect(running: Up, url: str, token: str) -> httpx2.Response:
 
 
 async def _run(*arguments: str, cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(run, *arguments, cwd=cwd, **extra)
+    return await asyncio.to_thread(
+        lambda: run(*arguments, cwd=cwd, mark="command", timeout=100, **extra)
+    )
 
 
 async def test_what_one_up_has_sealed_the_commands_and_the_next_up_open(tmp_path: Path) -> None:
