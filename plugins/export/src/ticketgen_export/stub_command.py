@@ -19,7 +19,7 @@ from ticketgen.errors import InvalidInputError
 from ticketgen.provides import AdfCheck
 
 if TYPE_CHECKING:
-    from ticketgen_export.jira_stub import JiraStub
+    from ticketgen_export.jira_stub import Behaviour, JiraStub
 
 __all__ = ["jira_stub"]
 
@@ -78,24 +78,16 @@ def jira_stub(
     ] = False,
 ) -> None:
     """Serve a stand-in for Jira Cloud, in memory, to rehearse exports against; Ctrl-C ends it."""
-    # The server is imported when it is wanted: a worker and every other command do without.
-    from ticketgen_export.jira_stub import Behaviour, JiraStub, preset
-
-    stub = JiraStub(
-        behaviour=Behaviour(
-            index_lag=timedelta(seconds=index_lag),
-            latency_max=timedelta(seconds=latency),
-            requests_per_second=rate or None,
-        ),
-        checks=contributions().provided(AdfCheck),
-        projects=projects or ["DEMO"],
-        seed=seed,
-    )
-    stub.add_faults(*preset(faults.value))
-    for key in projects or ["DEMO"]:
-        stub.add_sprint(key, "Sprint 1", state="active")
-        stub.add_sprint(key, "Sprint 2")
     token = _token(token_env)
+    # The server is imported when it is wanted: a worker and every other command do without.
+    from ticketgen_export.jira_stub import Behaviour
+
+    behaviour = Behaviour(
+        index_lag=timedelta(seconds=index_lag),
+        latency_max=timedelta(seconds=latency),
+        requests_per_second=rate or None,
+    )
+    stub = _made(behaviour, projects or ["DEMO"], faults, seed)
     stub.add_account(email, token, "You")
     client = stub.register_client(*(redirect_uri or [f"http://127.0.0.1:8000{_CALLBACK}"]))
     access = _Access(
@@ -107,6 +99,18 @@ def jira_stub(
         cloud_id=stub.site.cloud_id,
     )
     _serve(stub, host, port, access, as_json=as_json)
+
+
+def _made(behaviour: Behaviour, projects: list[str], faults: Faults, seed: int) -> JiraStub:
+    from ticketgen_export.jira_stub import JiraStub, preset
+
+    checks = contributions().provided(AdfCheck)
+    stub = JiraStub(behaviour=behaviour, checks=checks, projects=projects, seed=seed)
+    stub.add_faults(*preset(faults.value))
+    for key in projects:
+        stub.add_sprint(key, "Sprint 1", state="active")
+        stub.add_sprint(key, "Sprint 2")
+    return stub
 
 
 def _token(variable: str) -> str:
@@ -160,7 +164,7 @@ def _explain(served: dict[str, str], projects: list[str]) -> None:
         "",
         "To rehearse an export, connect to it; the token is asked for:",
         "",
-        f"    ticketgen export connect --site {url} --email {email} --token-stdin",
+        f"    ticketgen export connect --site {url} --email {email}",
         "",
         "Then export a session to the target `jira`, as you would to your own site. To rehearse",
         "OAuth, let the host find this server where it would look for Atlassian's:",
