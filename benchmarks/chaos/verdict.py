@@ -222,6 +222,7 @@ def _broken_work(case: Case, planned: PlannedRun, run: TaskRun) -> Iterator[str]
 
 
 def broken_rows(run: TaskRun, attempts: Sequence[RunAttempt]) -> Iterator[str]:
+    """What of a run and its attempts cannot be, as the rows stand."""
     who = f"{run.task_type} {run.id}"
     numbers = [attempt.attempt for attempt in attempts]
     if numbers != list(range(1, run.attempt + 1)):
