@@ -4,56 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
-import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
 from benchmarks.chaos.calm import all_ended, all_up, probe_slots
 from benchmarks.chaos.evidence import Evidence, read_evidence, worker_connections
-from benchmarks.chaos.fleet import Fleet, Post
-from benchmarks.chaos.installation import Installation, installation, logging_to
+from benchmarks.chaos.installation import installation, logging_to
 from benchmarks.chaos.journal import Journal
-from benchmarks.chaos.load import Load
 from benchmarks.chaos.verdict import broken_rows
 from benchmarks.chaos_export.evidence import read_sessions, unknown_effects
 from benchmarks.chaos_export.faults import background_faults
-from benchmarks.chaos_export.journeys import ExportJourney, Traveller
+from benchmarks.chaos_export.journeys import ExportJourney
 from benchmarks.chaos_export.plan import PEOPLE, PlannedExport, plan_exports
+from benchmarks.chaos_export.scene import Scene, opened_scene
 from benchmarks.chaos_export.shape import ExportShape
-from benchmarks.chaos_export.site import Site, serving_site
+from benchmarks.chaos_export.site import serving_site
 from benchmarks.chaos_export.table import ExportReport
 from benchmarks.chaos_export.troubles import ExportTroubles
 from benchmarks.chaos_export.verdict import ExportCase, ExportVerdict, judge_exports
 from ticketgen.background import end_tasks
-from ticketgen.domain import tokens, users
-from ticketgen.sealing import new_key
 
 __all__ = ["ExportCampaign"]
 
-_PLUGIN_SETS = ("", "", "export", "processing,adf_validation,export")
-_API_WITHIN = 60.0
 _EXPORT = "export"
-
-
-@dataclass(kw_only=True)
-class _Scene:
-    """Everything that is up while a campaign lasts."""
-
-    place: Installation
-    site: Site
-    workers: Fleet
-    api: Fleet
-    traveller: Traveller
-    load: Load
 
 
 @dataclass(kw_only=True)
@@ -84,7 +61,9 @@ class ExportCampaign:
             installation(self.shape.host, self.directory, self.logs, outside=site.url) as place,
         ):
             await site.add_accounts(PEOPLE)
-            async with self._scene(place, site) as scene:
+            async with opened_scene(
+                self.shape, place, site, journal=self._journal, randomness=self._random("fleet")
+            ) as scene:
                 self._leaked += await all_up(place, scene.workers)
                 await self._prepare(scene, planned)
                 await self._storm(scene)
@@ -97,53 +76,12 @@ class ExportCampaign:
     def _random(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed}:{purpose}")
 
-    @asynccontextmanager
-    async def _scene(self, place: Installation, site: Site) -> AsyncIterator[_Scene]:
-        environment = {
-            **place.environment,
-            **self.shape.environment,
-            "TICKETGEN_SECRET_KEYS": new_key(),
-        }
-        port = _free_port()
-        workers = self._fleet("worker", environment, size=self.shape.host.workers)
-        api = self._fleet("api", environment, size=1, command=_api_command(port))
-        async with (
-            workers.running(),
-            api.running(),
-            httpx2.AsyncClient(
-                base_url=f"http://127.0.0.1:{port}",
-                headers={"Authorization": f"Bearer {await _token(place)}"},
-                timeout=20,
-            ) as client,
-        ):
-            await _answering(client)
-            yield _Scene(
-                place=place,
-                site=site,
-                workers=workers,
-                api=api,
-                traveller=Traveller(client=client, journal=self._journal, site=site),
-                load=Load(runtime=place.runtime, client=place.client, journal=self._journal),
-            )
-
-    def _fleet(self, name: str, environment: Mapping[str, str], **more: Any) -> Fleet:
-        return Fleet(
-            shape=self.shape.host,
-            environment=environment,
-            logs=self.logs,
-            journal=self._journal,
-            randomness=self._random(name),
-            plugin_sets=_PLUGIN_SETS,
-            name=name,
-            **more,
-        )
-
-    async def _prepare(self, scene: _Scene, planned: Sequence[PlannedExport]) -> None:
+    async def _prepare(self, scene: Scene, planned: Sequence[PlannedExport]) -> None:
         self.say(f"{len(planned)} sessions are generated, edited and validated …")
         await scene.traveller.connect()
         self._journeys += await asyncio.gather(*(scene.traveller.prepare(one) for one in planned))
 
-    async def _storm(self, scene: _Scene) -> None:
+    async def _storm(self, scene: Scene) -> None:
         """Exports and trouble at once; then quiet, until every export is complete or time is up."""
         began = time.monotonic()
         await scene.site.behave(index_lag=self.shape.index_lag, latency_max=self.shape.latency)
@@ -173,7 +111,7 @@ class ExportCampaign:
             if isinstance(outcome, Exception):
                 self._failures.append(f"{type(outcome).__name__}: {outcome}")
 
-    async def _report(self, scene: _Scene, began: float) -> ExportReport:
+    async def _report(self, scene: Scene, began: float) -> ExportReport:
         site = await scene.site.state()
         async with scene.place.runtime.session_factory() as db:
             evidence = await read_evidence(db)
@@ -231,43 +169,6 @@ class ExportCampaign:
                 verdict.stuck.append(f"{name} ({journey.session_id}) was never exported whole")
         verdict.leaked += self._leaked
         verdict.failures += self._failures
-
-
-def _api_command(port: int) -> Callable[[Post], Sequence[str]]:
-    words = ("-m", "ticketgen", "api", "--host", "127.0.0.1", "--port", str(port), "--with-parent")
-    return lambda _: words
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-    return port
-
-
-async def _token(place: Installation) -> str:
-    """Of the person who exports."""
-    async with place.runtime.session_factory() as db:
-        user = await users.create_user(
-            db, name=f"mia-{secrets.token_hex(3)}", role=users.Role.MEMBER
-        )
-        _, token = await tokens.create_token(
-            db, user=user, name="chaos", lifetime=timedelta(days=1)
-        )
-        await db.commit()
-    return token
-
-
-async def _answering(client: httpx2.AsyncClient) -> None:
-    """Wait until the API is up."""
-    async with asyncio.timeout(_API_WITHIN):
-        while True:
-            try:
-                await client.get("/api/sessions")
-            except httpx2.TransportError:
-                await asyncio.sleep(0.2)
-            else:
-                return
 
 
 def _keep(file: Path, log: Sequence[Mapping[str, Any]]) -> None:

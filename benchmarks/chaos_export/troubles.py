@@ -93,7 +93,10 @@ class ExportTroubles(Troubles):
         """Let such a request be held, and strike everybody who is at work on an export then."""
         if not await self._held(template):
             return False
-        return bool([strike(self.fleet, post) for post in await self._at_work()])
+        struck = await self._at_work()
+        for post in struck:
+            strike(self.fleet, post)
+        return bool(struck)
 
     async def _freeze_in(self, template: str) -> bool:
         if not await self._held(template):
