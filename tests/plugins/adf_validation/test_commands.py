@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from ticketgen.cli.main import app
 from ticketgen.errors import InvalidInputError
 from ticketgen.testing import InstalledPlugin
+from ticketgen_adf_validation.errors import NoDocumentError
 
 TONE = """
 from ticketgen import Finding, Plugin, Severity, hookimpl
@@ -34,8 +35,12 @@ def _clean(clean_environment: pytest.MonkeyPatch) -> None:
     """No setting of whoever runs the tests."""
 
 
+def _called(*arguments: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["adf_validation", *arguments], input=text)
+
+
 def _checked(*arguments: str, text: str | None = None) -> Result:
-    return CliRunner().invoke(app, ["adf_validation", "check", *arguments], input=text)
+    return _called("check", *arguments, text=text)
 
 
 def test_a_sound_description_has_no_findings(tmp_path: Path) -> None:
@@ -94,3 +99,19 @@ def test_a_file_that_cannot_be_read_is_refused_by_its_name(
     assert isinstance(result.exception, InvalidInputError)
     assert name in result.exception.message
     assert result.exception.recovery_actions
+
+
+def test_a_description_is_printed_as_its_document_and_the_document_as_the_description() -> None:
+    printed = _called("adf", "-", text="# Grüße\n\n- one\n- two\n")
+    back = _called("markdown", "-", text=printed.stdout)
+
+    assert json.loads(printed.stdout)["content"][0]["content"][0]["text"] == "Grüße"
+    assert back.stdout == "# Grüße\n\n- one\n- two\n"
+
+
+@pytest.mark.parametrize("text", ["[]", "7", '{"type": "paragraph"}'])
+def test_what_is_no_document_is_not_printed_as_markdown(text: str) -> None:
+    result = _called("markdown", "-", text=text)
+
+    assert isinstance(result.exception, NoDocumentError)
+    assert result.exception.findings

@@ -7,6 +7,7 @@ import pytest
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import AdfCheck
+from ticketgen_adf_validation.characters import CHARACTERS
 from ticketgen_adf_validation.checking import GRAMMAR
 from ticketgen_adf_validation.jira_rules import JIRA_RULES
 from ticketgen_adf_validation.judging import judge
@@ -81,8 +82,8 @@ def test_what_the_grammar_says_is_said_once() -> None:
     assert tuple(findings) == tuple(GRAMMAR.check(document))
 
 
-def test_grammar_and_the_rules_of_jira_are_checks_like_those_of_others() -> None:
-    assert _own_checks() == [GRAMMAR, JIRA_RULES]
+def test_grammar_rules_and_characters_are_checks_like_those_of_others() -> None:
+    assert _own_checks() == [GRAMMAR, JIRA_RULES, CHARACTERS]
     assert judge(_doc(), []) == ()
     assert [finding.rule for finding in judge(_doc(), [("adf_validation", JIRA_RULES)])] == [
         "adf_validation.empty_document"

@@ -169,7 +169,7 @@ def texts_in(value: Any) -> list[str]:
     "value",
     [None, True, 7, 1.5, "words", [], [[]], {}, {"content": "words"}, {"content": {"text": "words"}},
      [{"type": "text", "text": "words"}], {"type": [], "content": [{"type": {}, "text": 3}]},
-     {"content": [{"type": "heading", "attrs": {"level": "x"}}, {"type": "table", "content": [3]}]},
+     {"content": [{"type": "heading", "attrs": {"level": "x"}}, {"type": "table", "content": 3}]},
      {"content": [{"type": "orderedList", "attrs": {"order": 1e300}, "content": [None, "a"]}]},
      {"content": [{"type": "date", "attrs": {"timestamp": "9" * 40}}, {"type": "codeBlock"}]}],
 )  # fmt: skip
@@ -195,8 +195,10 @@ def test_a_document_nested_thousands_deep_keeps_its_words() -> None:
         ("*a*", "\\*a\\*"), ("snake_case_word", "snake_case_word"), ("_a_", "\\_a\\_"),
         ("<b>", "\\<b>"), ("a < b", "a < b"), ("`x`", "\\`x\\`"), ("end\\", "end\\\\"),
         ("C:\\dir", "C:\\dir"), ("  two", "&#32;&#32;two"), ("a | b", "a | b"), ("---", "\\---"),
-        ("&amp; & b", "\\&amp; & b"), ("Hello!", "Hello!"), ("[ ] a", "\\[ ] a"), ("~~~", "\\~\\~\\~"),
-        ("me@a.example", "me\\@a.example"), ("@me", "@me"), ("https://a.example", "https:\\/\\/a.example"),
+        ("&amp; & b", "\\&amp; & b"), ("Hello!", "Hello!"), ("[ ] a", "\\[ ] a"),
+        ("~~~", "\\~\\~\\~"),
+        ("me@a.example", "me\\@a.example"), ("@me", "@me"),
+        ("https://a.example", "https:\\/\\/a.example"),
         ("> x", "\\> x"), ("===", "\\==="), ("a\nb", "a\\\nb"), ("x\ud800\x00", "x\ufffd\ufffd"),
     ],
 )  # fmt: skip

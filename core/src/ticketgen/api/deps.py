@@ -20,7 +20,7 @@ from ticketgen.api.consulting import Consult
 from ticketgen.api.csv_answers import csv_answer
 from ticketgen.api.host import HostRuntime
 from ticketgen.api.paging import Limit, Offset, tell_total, told_total
-from ticketgen.api.problems import problem_responses
+from ticketgen.api.problems import FindingsError, problem_responses
 from ticketgen.domain import run_access, sessions, task_runs, tokens
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import TaskRun
@@ -36,6 +36,7 @@ __all__ = [
     "Consult",
     "Credentials",
     "CurrentUser",
+    "FindingsError",
     "InstalledContributions",
     "Limit",
     "LockedSession",

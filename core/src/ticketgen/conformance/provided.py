@@ -55,7 +55,7 @@ class _Kind:
 _NAMED = {"name": str, "summary": str}
 
 KINDS: Mapping[type, _Kind] = {
-    AdfCheck: _Kind(fields=_NAMED, called={"check": 1}),
+    AdfCheck: _Kind(fields=_NAMED, called={"check": 1, "fix": 2}, optional=frozenset({"fix"})),
     Commands: _Kind(fields={"app": typer.Typer}, is_global=False),
     CsvType: _Kind(
         fields={

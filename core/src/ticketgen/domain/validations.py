@@ -81,15 +81,23 @@ async def valid_verdict(db: AsyncSession, session: WorkSession) -> Validation | 
     return verdict if verdict.content_revision == session.content_revision else None
 
 
-async def ticket_results(db: AsyncSession, validation_id: UUID) -> list[TicketValidation]:
-    """The result of every ticket under one verdict, without the documents."""
-    return list(
-        await db.scalars(
-            select(TicketValidation)
-            .where(TicketValidation.validation_id == validation_id)
-            .order_by(TicketValidation.ticket_id)
-        )
-    )
+async def ticket_results(
+    db: AsyncSession,
+    validation_id: UUID,
+    *,
+    passed: bool | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[TicketValidation]:
+    """The result of every ticket under one verdict, or of those that did or did not pass.
+
+    Without the documents.
+    """
+    query = select(TicketValidation).where(TicketValidation.validation_id == validation_id)
+    if passed is not None:
+        query = query.where(TicketValidation.passed.is_(passed))
+    query = query.order_by(TicketValidation.ticket_id).limit(limit).offset(offset)
+    return list(await db.scalars(query))
 
 
 async def read_documents(db: AsyncSession, validation_id: UUID) -> dict[UUID, dict[str, Any]]:

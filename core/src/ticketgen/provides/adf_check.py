@@ -23,3 +23,8 @@ class AdfCheck:
     name: str
     summary: str
     check: Callable[[Mapping[str, Any]], Sequence[Finding]]
+    fix: Callable[[str, Finding], str | None] | None = None
+    """For what can be put right without asking: gets a ticket's Markdown and a finding of `check`
+    on it, and gives the Markdown without that problem, or None where that is not certain. Certain
+    is what nobody would do otherwise. What it gives is converted and checked again before it is
+    kept; a pure function, called in a thread."""

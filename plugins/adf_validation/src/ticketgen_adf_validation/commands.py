@@ -16,16 +16,12 @@ from ticketgen.commands import contributions, out
 from ticketgen.errors import InvalidInputError
 from ticketgen.provides import AdfCheck
 from ticketgen_adf_validation.converting import markdown_to_adf
+from ticketgen_adf_validation.documents import described
 from ticketgen_adf_validation.judging import judge
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Converts descriptions to ADF and checks them.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `check` a word of its own, though it is the only one."""
+app = typer.Typer(help="Converts descriptions to ADF and back, and checks them.")
 
 
 @app.command()
@@ -48,6 +44,23 @@ def check(
         _print(findings, errors)
     if errors:
         raise typer.Exit(1)
+
+
+@app.command()
+def adf(
+    file: Annotated[Path, typer.Argument(help="A description in Markdown; - reads it.")],
+) -> None:
+    """Print the ADF document that a description becomes."""
+    document = markdown_to_adf(_read(file))
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+@app.command()
+def markdown(
+    file: Annotated[Path, typer.Argument(help="An ADF document in JSON; - reads it.")],
+) -> None:
+    """Print the Markdown of a description that was edited in Jira, with every word in it."""
+    typer.echo(described(_parsed(_read(file), name=str(file))), nl=False)
 
 
 def _read(file: Path) -> str:

@@ -13,6 +13,7 @@ from ticketgen import Finding, Severity
 from ticketgen.provides import AdfCheck
 from ticketgen_adf_validation.grammar import NODES
 from ticketgen_adf_validation.inline import is_safe_link
+from ticketgen_adf_validation.walking import Placed, placed_nodes
 
 __all__ = ["JIRA_RULES", "LONGEST_DESCRIPTION", "jira_findings", "stored_length"]
 
@@ -44,8 +45,6 @@ _NODE_COST: Mapping[str, int] = {
 }
 _CARRIERS = frozenset({"inlineCard", "blockCard", "embedCard", "media"})
 
-Placed = tuple[dict[str, Any], str]
-
 
 def jira_findings(document: object) -> tuple[Finding, ...]:
     """Promise the problems of length, emptiness, tables, ids and links, in that order.
@@ -55,7 +54,7 @@ def jira_findings(document: object) -> tuple[Finding, ...]:
     """
     if not isinstance(document, Mapping):
         return ()
-    nodes = list(_nodes(document))
+    nodes = list(placed_nodes(document))
     return (
         *_length(nodes),
         *_emptiness(nodes),
@@ -75,7 +74,7 @@ def stored_length(document: Mapping[str, Any]) -> int:
     twice) and the signs that each mark and each block needs; it leaves out escapes, so a
     description that comes close should be cut well before the limit.
     """
-    return _stored_length(list(_nodes(document)))
+    return _stored_length(list(placed_nodes(document)))
 
 
 def _stored_length(nodes: list[Placed]) -> int:
@@ -101,21 +100,6 @@ def _units(text: object) -> int:
     if not isinstance(text, str):
         return 0
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def _nodes(document: Mapping[str, Any]) -> Iterator[Placed]:
-    waiting: list[Placed] = [(dict(document), "")]
-    while waiting:
-        node, path = waiting.pop()
-        yield node, path
-        content = node.get("content")
-        if isinstance(content, list):
-            children = [
-                (child, f"{path}/content/{number}")
-                for number, child in enumerate(content)
-                if isinstance(child, dict)
-            ]
-            waiting.extend(reversed(children))
 
 
 def _objects(values: object) -> list[dict[str, Any]]:

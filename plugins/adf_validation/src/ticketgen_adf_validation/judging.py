@@ -16,7 +16,7 @@ from ticketgen import Finding, Severity
 from ticketgen.provides import AdfCheck
 from ticketgen_adf_validation.checking import GRAMMAR, check_grammar
 
-__all__ = ["OwnedCheck", "judge"]
+__all__ = ["OwnedCheck", "has_outer_shape", "judge"]
 
 OwnedCheck = tuple[str, AdfCheck]
 """A check, and before it the name of the plugin that brings it."""
@@ -31,7 +31,7 @@ def judge(document: object, checks: Sequence[OwnedCheck]) -> tuple[Finding, ...]
     fails becomes a warning that names it, and harms neither the others nor the document.
     """
     findings = list(check_grammar(document))
-    if isinstance(document, dict) and _has_outer_shape(document):
+    if isinstance(document, dict) and has_outer_shape(document):
         for plugin, check in checks:
             if check is GRAMMAR:
                 continue
@@ -39,7 +39,8 @@ def judge(document: object, checks: Sequence[OwnedCheck]) -> tuple[Finding, ...]
     return tuple(findings)
 
 
-def _has_outer_shape(document: Mapping[str, Any]) -> bool:
+def has_outer_shape(document: Mapping[str, Any]) -> bool:
+    """Promise whether it is a document on the outside: of that type, and with a list in it."""
     return document.get("type") == "doc" and isinstance(document.get("content"), list)
 
 

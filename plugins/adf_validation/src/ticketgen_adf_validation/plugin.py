@@ -9,9 +9,15 @@ from ticketgen.domain.sessions import WorkSession
 from ticketgen.provides import Commands
 from ticketgen_adf_validation import service
 from ticketgen_adf_validation.api import router
+from ticketgen_adf_validation.characters import CHARACTERS
 from ticketgen_adf_validation.checking import GRAMMAR
 from ticketgen_adf_validation.commands import app as commands
-from ticketgen_adf_validation.errors import NoTicketsError
+from ticketgen_adf_validation.errors import (
+    DocumentTooLargeError,
+    NoDocumentError,
+    NoTicketsError,
+    TicketsBusyError,
+)
 from ticketgen_adf_validation.jira_rules import JIRA_RULES
 from ticketgen_adf_validation.tasks import VALIDATE_ADF
 
@@ -27,8 +33,8 @@ def ticketgen_plugin() -> Plugin:
         tasks=(VALIDATE_ADF,),
         router=router,
         service=service.AdfValidationService,
-        provides=(GRAMMAR, JIRA_RULES, Commands(app=commands)),
-        errors=(NoTicketsError,),
+        provides=(GRAMMAR, JIRA_RULES, CHARACTERS, Commands(app=commands)),
+        errors=(DocumentTooLargeError, NoDocumentError, NoTicketsError, TicketsBusyError),
     )
 
 

@@ -21,13 +21,12 @@ from ticketgen import (
     TaskContext,
 )
 from ticketgen.domain import sessions, tickets, validations
-from ticketgen.domain.descriptions import short_form_of
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.tickets import Ticket
 from ticketgen.domain.users import User
 from ticketgen.domain.validations import TicketValidation, Validation
 from ticketgen.provides import AdfCheck
-from ticketgen_adf_validation.converting import markdown_to_adf
+from ticketgen_adf_validation.documents import document_of
 from ticketgen_adf_validation.errors import NoTicketsError
 from ticketgen_adf_validation.judging import OwnedCheck, judge
 from ticketgen_adf_validation.schemas import ValidatePayload, ValidationSummary
@@ -118,9 +117,7 @@ async def _checked(ctx: TaskContext, batch: Sequence[Ticket]) -> list[_Result]:
 
 
 def _converted(ticket: Ticket, checks: Sequence[OwnedCheck]) -> _Result:
-    """The document that is sent: of the short form, where the description is too long."""
-    short = short_form_of(ticket.description, key=ticket.key)
-    document = markdown_to_adf(ticket.description if short is None else short.text)
+    document = document_of(ticket.description, key=ticket.key)
     return _Result(ticket_id=ticket.id, document=document, findings=judge(document, checks))
 
 
