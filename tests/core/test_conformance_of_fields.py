@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -20,6 +22,8 @@ from ticketgen.provides import (
     ExportTarget,
     HealthCheck,
     Metric,
+    OpenRehearsal,
+    Rehearsal,
     Shortcut,
     UploadInspector,
     Writer,
@@ -40,6 +44,11 @@ class _Asked:
 
 async def _two(one: object, two: object) -> Any:
     return None
+
+
+@asynccontextmanager
+async def _opened(context: object) -> AsyncIterator[OpenRehearsal]:
+    yield OpenRehearsal()
 
 
 def _of(kind: Any, **fields: Any) -> Any:
@@ -183,6 +192,29 @@ def test_a_shortcut_is_a_free_word_for_a_command_of_the_plugin(
     app.add_typer(bells, name="bells")
 
     messages = _messages(provides=(Commands(app=app), shortcut))
+
+    assert (messages == []) if message is None else any(message in one for one in messages)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, None),
+        ({"name": "Big Ben"}, "Rehearsal 'Big Ben' is no word that can be typed"),
+        ({"name": "../big"}, "Rehearsal '../big' is no word that can be typed"),
+        ({"name": ""}, "a Rehearsal has no name"),
+        ({"target": None}, "target of Rehearsal 'big-ben' is NoneType, not str"),
+        ({"open": None}, "open of Rehearsal 'big-ben' is no function"),
+        ({"open": _two}, "open of Rehearsal 'big-ben' is `async def`"),
+        ({"open": lambda: None}, "open of Rehearsal 'big-ben' cannot be called with 1 arguments"),
+    ],
+)
+def test_a_rehearsal_is_a_word_with_a_target_and_something_to_open(
+    changes: dict[str, Any], message: str | None
+) -> None:
+    fields = {"name": "big-ben", "summary": "B.", "target": "tower", "open": _opened} | changes
+
+    messages = _messages(provides=(_of(Rehearsal, **fields),))
 
     assert (messages == []) if message is None else any(message in one for one in messages)
 

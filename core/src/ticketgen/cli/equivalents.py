@@ -36,12 +36,14 @@ _COMMANDS: tuple[tuple[str, str], ...] = (
     (r"GET /api/processing/writers", "processing writers"),
     (r"GET /api/processing/types", "processing types"),
     (r"GET /api/export/targets", "export targets"),
+    (r"POST /api/export/connections", "export connect --site URL --email ADDRESS"),
+    (r"GET /api/export/connections", "export connections"),
     (r"GET /api/runs/[^/\s`]+", "sessions status {session}"),
     (r"POST /api/runs/[^/\s`]+/retry", "sessions retry {session}"),
     (r"POST /api/runs/[^/\s`]+/cancel", "sessions cancel {session}"),
 )
 
-_TWICE = re.compile(r"(`ticketgen (?P<command>[\w-]+ [\w-]+)[^`]*`) or `ticketgen (?P=command)`")
+_TWICE = re.compile(r"(`ticketgen (?P<command>[\w-]+ [\w-]+)[^`]*`),? or `ticketgen (?P=command)`")
 """What is left where advice names both the route and the command."""
 
 _ROUTE = re.compile(r"`?(?P<route>(?:GET|POST|PATCH|DELETE) /api/[^\s`,;:]*[^\s`,;:.])`?")

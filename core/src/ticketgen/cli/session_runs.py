@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
@@ -128,15 +128,23 @@ def export(
     target: Annotated[str, typer.Option(help="Where to; see `ticketgen export targets`.")] = "file",
     option: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What the target asks for; may be repeated."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What the target asks for, such as issue_type=Story; may be repeated.",
+        ),
     ] = None,
     wait: Wait = True,
     as_json: AsJson = False,
 ) -> None:
     """Export the validated tickets in order of work; `download` gets the files."""
-    options = dict(_pair(text) for text in option or ())
-    request = {"target": target, "options": options}
-    say_ending(ask(lambda client: perform(client, "export", session, request, wait=wait)), as_json)
+    request = {"target": target, "options": _options(option or ())}
+    done = ask(lambda client: perform(client, "export", session, request, wait=wait))
+    fixes = [] if as_json else (done.get("result_summary") or {}).pop("manual_fixes", [])
+    say_ending(done, as_json)
+    if fixes:
+        say(("to be mended by hand", "bold"))
+        for fix in fixes:
+            say(f"  {fix}")
 
 
 @app.command()
@@ -283,6 +291,16 @@ async def _refused_tickets(client: Client, session_id: str) -> list[str]:
         for finding in failed.get(ticket["id"], {}).get("findings", [])
         if finding["severity"] == "error"
     ] or ["The tickets did not pass."]
+
+
+def _options(words: Iterable[str]) -> dict[str, str]:
+    """Each option by its name; the target reads numbers, yes and no out of the words."""
+    options: dict[str, str] = {}
+    for name, value in map(_pair, words):
+        if name in options:
+            raise typer.BadParameter(f"{name} is there twice.", param_hint="--option")
+        options[name] = value
+    return options
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ticketgen.errors import InvalidInputError
 from ticketgen.provides import (
     CompletedExport,
+    ExportContext,
     ExportTarget,
     ExportTicket,
+    PreparedExport,
     Sending,
     SentTicket,
 )
 from ticketgen_export.rendering import adf_file, attached_files, overview_files
 
 __all__ = ["FILE_TARGET"]
+
+
+async def _prepare(_db: AsyncSession, context: ExportContext) -> PreparedExport:
+    if context.options:
+        raise InvalidInputError(
+            f"The target `file` takes no options, and was given {', '.join(context.options)}.",
+            recovery_actions=["Leave them out, or choose another target."],
+        )
+    return PreparedExport(options={})
 
 
 async def _send(ticket: ExportTicket, _sending: Sending) -> SentTicket:
@@ -32,6 +46,7 @@ async def _complete(
 FILE_TARGET = ExportTarget(
     name="file",
     summary="Files to download: ADF documents, tickets.jsonl and a CSV for Jira's importer.",
+    prepare=_prepare,
     send=_send,
     complete=_complete,
 )

@@ -23,7 +23,15 @@ from ticketgen_export.jira.pace import Pace
 from ticketgen_export.settings import ExportSettings
 from ticketgen_export.state import ExportState
 
-__all__ = ["Outlet", "consult_jira", "explained", "open_outlet", "outlet_of", "prepare_jira"]
+__all__ = [
+    "Outlet",
+    "consult_jira",
+    "explained",
+    "look_at_project",
+    "open_outlet",
+    "outlet_of",
+    "prepare_jira",
+]
 
 _MARGIN = timedelta(seconds=2)
 
@@ -66,6 +74,21 @@ async def consult_jira(context: ExportContext) -> None:
         connection = await ConnectionBook.pick(work.db, _user(context), options.connection)
         connection_id = connection.id
     await _known(context, options, state, connection_id, believed=timedelta(0))
+
+
+async def look_at_project(context: ExportContext, *, refresh: bool) -> KnownProject:
+    """What is known of the session's project, for a person who wants to choose.
+
+    Raises:
+        TicketgenError: as `consult_jira`.
+    """
+    options = read_options(context.options)
+    state = _state(context)
+    async with state.unit_of_work() as work:
+        connection_id = (await ConnectionBook.pick(work.db, _user(context), options.connection)).id
+    believed = timedelta(0) if refresh else _settings(context).jira_facts_age
+    _, known = await _known(context, options, state, connection_id, believed=believed)
+    return known
 
 
 async def prepare_jira(db: AsyncSession, context: ExportContext) -> PreparedExport:
@@ -184,6 +207,9 @@ def _project_key(context: ExportContext) -> str:
     if not context.project_key:
         raise InvalidInputError(
             "The session has no Jira project key.",
-            recovery_actions=["Set `jira_project_key` of the session, such as HM."],
+            recovery_actions=[
+                "Set `jira_project_key` of the session, such as HM, with "
+                "PATCH /api/sessions/{session_id}.",
+            ],
         )
     return context.project_key
