@@ -88,14 +88,17 @@ def test_a_key_that_was_made_meanwhile_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = new_key()
+    modes: list[int] = []
 
     def late(draft: Path, path: Path) -> None:
+        modes.append(stat.S_IMODE(draft.stat().st_mode))
         path.write_text(theirs)
         raise FileExistsError
 
     monkeypatch.setattr("ticketgen.key_file.os.link", late)
 
     assert keep_key(tmp_path) == theirs
+    assert modes == [0o600], "at no moment could anybody else read it"
 
 
 @pytest.mark.parametrize("content", ["", "nonsense", "ä"])

@@ -50,6 +50,7 @@ def _lines(written: Written) -> list[dict[str, Any]]:
         ("bearer abc.def", "bearer ", "abc.def"),
         ("Basic bWlhOnBhc3N3b3JkMTIz", "Basic ", "bWlhOnBhc3N3b3JkMTIz"),
         ('"access_token": "ab.cd-e_f"', '"access_token": "', "ab.cd-e_f"),
+        ("GET /callback?code=aB-1&state=x", "GET /callback?code=", "aB-1"),
         ("refresh_token=ab12&x=1", "refresh_token=", "ab12"),
         ("postgresql://user:pa55@host/db", "postgresql://user:", "pa55"),
         ("redis://:pa55@host:6379/0", "redis://:", "pa55"),

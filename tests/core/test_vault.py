@@ -186,6 +186,22 @@ async def test_a_change_of_keys_leaves_alone_what_it_cannot_open(runtime: Runtim
     }
 
 
+async def test_what_is_damaged_does_not_stop_a_change_of_keys(runtime: Runtime) -> None:
+    for name in ("damaged", "good"):
+        await _keep(runtime, _vault(OLD), name, "1")
+    async with runtime.unit_of_work() as work:
+        await work.db.execute(update(Secret).where(Secret.name == "damaged").values(sealed=b"x"))
+    ring, batches = KeyRing((NEW, OLD)), []
+
+    async with runtime.unit_of_work() as work:
+        for _ in range(3):
+            after = batches[-1].last if batches else None
+            batches.append(await reseal_batch(work.db, ring, after=after, limit=1))
+
+    assert [(batch.done, batch.damaged) for batch in batches] == [(0, 1), (1, 0), (0, 0)]
+    assert batches[-1].last is None
+
+
 async def test_secrets_of_a_user_go_with_the_user_and_are_listed_without_values(
     runtime: Runtime,
 ) -> None:

@@ -15,7 +15,7 @@ from ticketgen.settings import Settings
 __all__ = ["configure_logs", "redact"]
 
 _SECRET = re.compile(
-    r"(\bpass=|Bearer\s+|\btg_|Basic\s+(?=[\w+/=]{16})"
+    r"(\bpass=|[?&]code=|Bearer\s+|\btg_|Basic\s+(?=[\w+/=]{16})"
     r"|\b(?:access_token|refresh_token|client_secret|code_verifier)[\"']?\s*[=:]\s*[\"']?)"
     r"[\w.~+/=%-]+",
     re.IGNORECASE,

@@ -205,6 +205,25 @@ async def test_a_check_with_a_token_that_was_revoked_says_that_it_is_lost(
     assert (await stored(api.runtime, made)).lost_at is not None
 
 
+async def test_who_connects_again_goes_on_with_the_same_connection(api: Api, place: Place) -> None:
+    made = await by_token(api, place, name="Harbour")
+    old = place.token
+    place.token = secrets.token_urlsafe(24)
+    place.stub.add_account(EMAIL, place.token, "Mia Moor")
+    lost = await api.client.post(f"/api/export/connections/{made['id']}/check")
+
+    again = await by_token(api, place)
+
+    listed = (await api.client.get("/api/export/connections")).json()
+    access = await opened(api).book.source(UUID(made["id"])).current()
+    assert lost.status_code == 409
+    assert [again] == listed
+    assert (again["id"], again["name"], again["lost_at"]) == (made["id"], "Harbour", None)
+    assert access.authorization == basic(EMAIL, place.token)
+    assert access.authorization != basic(EMAIL, old)
+    assert await _kept(api.runtime) == 1
+
+
 async def test_without_a_name_the_only_good_connection_is_picked(api: Api, place: Place) -> None:
     user, book = await mia(api.runtime), opened(api).book
 
@@ -214,7 +233,8 @@ async def test_without_a_name_the_only_good_connection_is_picked(api: Api, place
     first = await by_token(api, place)
     async with api.runtime.session_factory() as db:
         only = await book.pick(db, user.id)
-    second = await by_token(api, place, name="Second")
+    place.stub.add_account("mia@two.example", place.token, "Mia Too")
+    second = await by_token(api, place, name="Second", email="mia@two.example")
     async with api.runtime.session_factory() as db:
         with pytest.raises(ChooseConnectionError) as several:
             await book.pick(db, user.id)

@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from tests.plugins.export.connections.place import (
     Place,
@@ -21,8 +22,10 @@ from ticketgen.domain import secrets as secrets_table
 from ticketgen.ports import Role
 from ticketgen.runtime import open_runtime
 from ticketgen.testing import Api
+from ticketgen_export.connections import renewing
 from ticketgen_export.connections.access import AccessSource
-from ticketgen_export.connections.tokens import Tokens
+from ticketgen_export.connections.stored import Connection
+from ticketgen_export.connections.tokens import Tokens, read_tokens
 from ticketgen_export.errors import (
     ConnectionLostError,
     OAuthNotSetUpError,
@@ -135,6 +138,30 @@ async def test_many_at_once_in_several_processes_make_one_renewal(api: Api, plac
 
     assert place.refreshes == asked + 1
     assert len({access.authorization for access in given}) == 1
+
+
+async def test_no_renewal_ends_between_the_reading_of_a_connection_and_of_its_tokens(
+    api: Api, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await by_oauth(api)
+    refused: list[str] = []
+
+    async def looked_at(*arguments: Any) -> Tokens:
+        async with api.runtime.session_factory() as db:
+            row = select(Connection.id).where(Connection.id == UUID(made["id"]))
+            try:
+                await db.execute(row.with_for_update(nowait=True))
+            except DBAPIError as error:
+                refused.append(str(error.orig))
+        return await read_tokens(*arguments)
+
+    monkeypatch.setattr(renewing, "read_tokens", looked_at)
+
+    access = await _source(api, made).current()
+
+    assert access.authorization.startswith("Bearer ")
+    assert len(refused) == 1
+    assert "could not obtain lock" in refused[0]
 
 
 async def test_a_refresh_token_that_was_used_before_ends_the_family_and_the_connection(

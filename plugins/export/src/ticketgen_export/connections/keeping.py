@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -16,6 +16,7 @@ from ticketgen_export.connections.stored import Connection, PendingAuthorization
 
 __all__ = [
     "claim_renewal",
+    "connection_like",
     "delete_connection",
     "delete_expired_authorizations",
     "drop_renewal",
@@ -36,9 +37,16 @@ async def seconds_now(db: AsyncSession) -> int:
 
 
 async def get_connection(
-    db: AsyncSession, connection_id: UUID, *, of: UUID | None = None
+    db: AsyncSession,
+    connection_id: UUID,
+    *,
+    of: UUID | None = None,
+    lock: Literal["read", "change"] | None = None,
 ) -> Connection:
     """The connection as it is stored now; of one user, if given.
+
+    With a lock nobody else changes it until the transaction ends. Whoever changes a connection and
+    its tokens locks the connection first.
 
     Raises:
         NotFoundError: there is none, or it is somebody else's.
@@ -46,6 +54,8 @@ async def get_connection(
     query = select(Connection).where(Connection.id == connection_id)
     if of is not None:
         query = query.where(Connection.user_id == of)
+    if lock is not None:
+        query = query.with_for_update(read=lock == "read")
     found = await db.scalar(query.execution_options(populate_existing=True))
     if found is None:
         raise NotFoundError(
@@ -61,6 +71,23 @@ async def list_connections(db: AsyncSession, *, of: UUID | None) -> Sequence[Con
     if of is not None:
         query = query.where(Connection.user_id == of)
     return (await db.scalars(query)).all()
+
+
+async def connection_like(db: AsyncSession, new: Connection) -> Connection | None:
+    """The connection of the same user to the same site in the same way and name, its row locked."""
+    return await db.scalar(
+        select(Connection)
+        .where(
+            Connection.user_id == new.user_id,
+            Connection.kind == new.kind,
+            Connection.api_url == new.api_url,
+            Connection.account_id == new.account_id,
+        )
+        .order_by(Connection.created_at)
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
 
 
 async def delete_connection(db: AsyncSession, connection_id: UUID) -> bool:

@@ -116,18 +116,19 @@ class Renewer:
             ConnectionLostError: it is known to be lost, or its tokens are gone.
         """
         async with self._host.unit_of_work() as work:
-            connection = await keeping.get_connection(work.db, connection_id)
+            # Locked, or a renewal could end between the two: the end of the old access token
+            # beside the new one, which would be renewed at once.
+            connection = await keeping.get_connection(work.db, connection_id, lock="read")
             if connection.lost_at is not None and not though_lost:
                 raise lost(connection)
             try:
                 tokens = await read_tokens(work.db, self._host.vault, connection)
             except NotFoundError:
-                await keeping.mark_lost(work.db, connection_id, _NO_TOKENS)
-                connection.lost_reason = _NO_TOKENS
+                pass
             else:
                 now = await keeping.seconds_now(work.db)
                 return _Held(connection=connection, tokens=tokens, now=now)
-        raise lost(connection)
+        raise await self.lose(connection, _NO_TOKENS)
 
     async def renew(self, connection_id: UUID, *, refused: Access) -> Access:
         """Tokens in place of those that were refused or are about to expire.

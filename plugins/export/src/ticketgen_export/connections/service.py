@@ -112,7 +112,7 @@ class Connections:
             account_name=account.name,
             email=email,
         )
-        return await self._keep(connection, Tokens(access_token=token))
+        return await self._keep(connection, Tokens(access_token=token), name=name)
 
     async def begin_oauth(self, user_id: UUID, *, site_url: str | None = None) -> Begun:
         """Let a user go to Atlassian, and remember by what they may come back, once.
@@ -240,7 +240,7 @@ class Connections:
             NotFoundError: there is no such connection, or it is somebody else's.
         """
         async with self._host.unit_of_work() as work:
-            connection = await keeping.get_connection(work.db, connection_id, of=of)
+            connection = await keeping.get_connection(work.db, connection_id, of=of, lock="change")
             refresh_token = await self._refresh_token(work.db, connection)
             await self._host.vault.forget(
                 work.db, connection.secret_name, user_id=connection.user_id
@@ -264,18 +264,35 @@ class Connections:
             return None
 
     async def _keep(
-        self, connection: Connection, tokens: Tokens, *, lasts: int | None = None
+        self,
+        new: Connection,
+        tokens: Tokens,
+        *,
+        name: str | None = None,
+        lasts: int | None = None,
     ) -> Connection:
+        """Keep a connection; one of the same account to the same site goes on with new tokens."""
         async with self._host.unit_of_work() as work:
             now = await keeping.seconds_now(work.db)
-            connection.checked_at = datetime.fromtimestamp(now, UTC)
-            connection.expires_at = None if lasts is None else now + lasts
-            work.db.add(connection)
-            await keep_tokens(work.db, self._host.vault, connection, tokens, now=now)
-            _record(work.db, "connection.created", connection, actor_id=connection.user_id)
+            there = await keeping.connection_like(work.db, new)
+            kept = new if there is None else there
+            if there is None:
+                work.db.add(new)
+            elif name is not None:
+                kept.name = name
+            kept.site_url, kept.account_name = new.site_url, new.account_name
+            kept.email, kept.scopes, kept.cloud_id = new.email, new.scopes, new.cloud_id
+            kept.checked_at = datetime.fromtimestamp(now, UTC)
+            kept.expires_at = None if lasts is None else now + lasts
+            # Whoever renews the old tokens at this moment comes too late.
+            kept.renewal_id = kept.renewal_until = None
+            kept.lost_at = kept.lost_reason = None
+            await keep_tokens(work.db, self._host.vault, kept, tokens, now=now)
+            action = "connection.created" if there is None else "connection.renewed"
+            _record(work.db, action, kept, actor_id=kept.user_id)
             await work.db.flush()
-            await work.db.refresh(connection)
-        return connection
+            await work.db.refresh(kept)
+        return kept
 
     async def _taken(self, state: str | None) -> tuple[PendingAuthorization, str]:
         """The pending authorization of a state, used up whatever comes of it."""

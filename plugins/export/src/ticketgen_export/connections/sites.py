@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable, Mapping
@@ -98,16 +99,19 @@ async def fetch(
     if access is not None:
         headers["Authorization"] = access.authorization
     host = httpx2.URL(url).host
+    client = http()
     try:
-        async with http().stream(
-            method, url, headers=headers, follow_redirects=False, **more
-        ) as response:
+        # The client's own limit is for each piece that is read.
+        async with (
+            asyncio.timeout(client.timeout.read),
+            client.stream(method, url, headers=headers, follow_redirects=False, **more) as response,
+        ):
             content = b""
             async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > _LONGEST_ANSWER:
                     raise _silent(host, "its answer is too long")
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, TimeoutError) as error:
         # The text of such an error may quote what was sent.
         raise _silent(host, type(error).__name__) from None
     if response.status_code == 429 or response.status_code >= 500:
