@@ -23,7 +23,7 @@ from ticketgen.errors import ConfigurationError, NotFoundError
 from ticketgen.runtime import Runtime
 from ticketgen.sealing import KeyRing, fingerprint, new_key
 from ticketgen.testing import Api
-from ticketgen.vault import SecretNotOpenedError, reseal_batch
+from ticketgen.vault import Resealed, SecretNotOpenedError, reseal_batch
 
 pytestmark = pytest.mark.services
 
@@ -191,7 +191,8 @@ async def test_what_is_damaged_does_not_stop_a_change_of_keys(runtime: Runtime) 
         await _keep(runtime, _vault(OLD), name, "1")
     async with runtime.unit_of_work() as work:
         await work.db.execute(update(Secret).where(Secret.name == "damaged").values(sealed=b"x"))
-    ring, batches = KeyRing((NEW, OLD)), []
+    ring = KeyRing((NEW, OLD))
+    batches: list[Resealed] = []
 
     async with runtime.unit_of_work() as work:
         for _ in range(3):
