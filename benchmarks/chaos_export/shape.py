@@ -54,7 +54,7 @@ def long_export(
         host=replace(
             host,
             max_jobs=2,
-            pause=Span(least=0.8, most=2.6),
+            pause=Span(least=1.0, most=2.8),
             freeze=Span(least=1, most=14),
             outage=Span(least=0.3, most=3),
             restart=Span(least=0.1, most=1),
@@ -67,8 +67,8 @@ def long_export(
         latency=0.05,
         longest_delay=4.5,
         fault_rate=0.05,
-        storm=40,
-        environment=_environment(timeout=2, pace=0.15),
+        storm=25,
+        environment=_environment(timeout=1.5, pace=0.15),
     )
 
 

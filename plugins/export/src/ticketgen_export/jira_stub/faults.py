@@ -76,6 +76,8 @@ class _Planned:
     random: random.Random
     seen: int = 0
     hits: int = field(default=0)
+    peer: str | None = None
+    """Who sent the last request it happened to, as `host:port`."""
 
     def strikes(self) -> bool:
         """Count one more request, and say whether the fault happens to it."""
@@ -118,7 +120,7 @@ class FaultPlan:
         """Let nothing go wrong any more."""
         self._planned.clear()
 
-    def strike(self, template: str) -> Fault | None:
+    def strike(self, template: str, peer: str | None = None) -> Fault | None:
         """What happens to this request; of several faults the one that was added first."""
         struck: Fault | None = None
         for planned in self._planned:
@@ -126,14 +128,20 @@ class FaultPlan:
                 continue
             if struck is None and planned.strikes():
                 struck = planned.fault
+                planned.peer = peer
             elif struck is not None:
                 planned.seen += 1
         return struck
 
     def counts(self) -> list[dict[str, Any]]:
-        """Each fault, how many requests it saw and how many it happened to."""
+        """Each fault: how many requests it saw, how many it happened to, who sent the last."""
         return [
-            {"fault": one.fault.model_dump(mode="json"), "seen": one.seen, "hits": one.hits}
+            {
+                "fault": one.fault.model_dump(mode="json"),
+                "seen": one.seen,
+                "hits": one.hits,
+                "peer": one.peer,
+            }
             for one in self._planned
         ]
 
