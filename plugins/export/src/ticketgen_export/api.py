@@ -24,7 +24,9 @@ from ticketgen.domain.task_runs import RunState
 from ticketgen.provides import ExportedFile, ExportTarget
 from ticketgen_export.connections.api import router as connections
 from ticketgen_export.errors import NothingExportedError
+from ticketgen_export.jira.api import router as jira
 from ticketgen_export.rendering import zip_files
+from ticketgen_export.results_api import router as results
 from ticketgen_export.schemas import ExportRequest, FileView, TargetView
 from ticketgen_export.service import ExportService
 
@@ -32,6 +34,8 @@ __all__ = ["router"]
 
 router = APIRouter()
 router.include_router(connections)
+router.include_router(results)
+router.include_router(jira)
 
 
 @router.post(

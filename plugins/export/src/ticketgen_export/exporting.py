@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from ticketgen import TaskContext
-from ticketgen.domain import artifacts, tickets, validations
+from ticketgen.domain import artifacts, sessions, tickets, validations
 from ticketgen.domain.descriptions import ShortForm, short_form_of
 from ticketgen.domain.tickets import Ticket
 from ticketgen.errors import TemporaryError
@@ -23,7 +23,9 @@ from ticketgen.provides import (
     Source,
 )
 from ticketgen_export.patience import Patience
+from ticketgen_export.reporting import export_report
 from ticketgen_export.results import Destination, complete_results
+from ticketgen_export.results_page import results_files
 from ticketgen_export.schemas import ExportPayload, ExportSummary
 from ticketgen_export.sending import Sender
 from ticketgen_export.targets import owned_target
@@ -133,6 +135,8 @@ class _Export:
         await self.sender.keep_files(completed.files)
         async with self.ctx.transaction() as db:
             await complete_results(db, self.sender.destination, completed.manual_fixes)
+        await self.sender.keep_files(await self._results())
+        async with self.ctx.transaction() as db:
             kept = await artifacts.list_artifacts(db, self.ctx.run.lineage_id)
         for ticket_id, fixes in completed.manual_fixes.items():
             result = self.sent[ticket_id]
@@ -140,6 +144,15 @@ class _Export:
                 update={"manual_fixes": (*result.manual_fixes, *fixes)}
             )
         return len(kept)
+
+    async def _results(self) -> tuple[ExportedFile, ...]:
+        """Where everything is now, to keep; a target that makes files only says it by them."""
+        if self.sender.target.find is None:
+            return ()
+        async with self.ctx.transaction() as db:
+            session = await sessions.get_session(db, self.ctx.session_id)
+            report = await export_report(db, session.id)
+        return () if report is None else results_files(report, title=f"Export of {session.name}")
 
 
 async def execute_session_export(ctx: TaskContext, payload: ExportPayload) -> ExportSummary:

@@ -28,7 +28,7 @@ from uuid import UUID
 from ticketgen.provides import ExportTicket
 from ticketgen_export.wiki_markup import escaped, wiki_markup
 
-__all__ = ["LONGEST_DESCRIPTION", "LONGEST_SUMMARY", "jira_csv", "summary_of"]
+__all__ = ["LONGEST_DESCRIPTION", "LONGEST_SUMMARY", "jira_csv", "literal", "summary_of"]
 
 LONGEST_SUMMARY = 255
 """Characters Jira takes of a summary, counted as it does: in UTF-16 units."""
@@ -67,13 +67,13 @@ def jira_csv(
     for ticket in tickets:
         writer.writerow(
             [
-                _literal(summary_of(ticket.title)),
-                _literal(issue_type),
+                literal(summary_of(ticket.title)),
+                literal(issue_type),
                 ids[ticket.id],
                 _description(ticket, file_of.get(ticket.id, ""), attached.get(ticket.id, ())),
-                _literal(ticket.assignee or ""),
-                _literal(ticket.sprint or ""),
-                *_filled([_literal(label) for label in labels[ticket.id]], label_columns),
+                literal(ticket.assignee or ""),
+                literal(ticket.sprint or ""),
+                *_filled([literal(label) for label in labels[ticket.id]], label_columns),
                 *_filled(blocked[ticket.id], link_columns),
             ]
         )
@@ -114,7 +114,8 @@ def _filled(cells: Sequence[str], columns: int) -> list[str]:
     return [*cells, *[""] * (columns - len(cells))]
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """The text on one line, with an apostrophe where a spreadsheet would run it as a formula."""
     line = " ".join(text.split())
     return f"'{line}" if line[:1] in _OPENS_FORMULA and line else line
 

@@ -41,9 +41,9 @@ class Patience:
         """
         async for attempt in stamina.retry_context(
             on=self._pause,
-            # No patience is one try: a limit of no seconds would be taken for none.
+            # No patience is one try; a limit of no seconds is warned of.
             attempts=None if self.whole else 1,
-            timeout=self.whole,
+            timeout=self.whole or None,
             wait_initial=_FIRST,
             wait_max=self.longest_pause,
             wait_jitter=_FIRST,

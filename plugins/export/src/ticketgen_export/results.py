@@ -37,6 +37,10 @@ class Destination:
         """The same as the columns of a result."""
         return {"session_id": self.session_id, "target": self.target, "place": self.place}
 
+    def operation(self, verb: str) -> str:
+        """What the ledger calls what is done there: to `send` a ticket, to `link` two."""
+        return ":".join(filter(None, (verb, self.target, self.place)))
+
 
 async def keep_result(
     db: AsyncSession,

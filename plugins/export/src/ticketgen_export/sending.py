@@ -56,7 +56,7 @@ class Sender:
 
         # Whoever finds that it was begun may ask anew: nothing has been sent before it was done.
         found = await self.ctx.effect(
-            self._operation("begin"), str(self.ctx.session_id), look, look_up=look
+            self.destination.operation("begin"), str(self.ctx.session_id), look, look_up=look
         )
         reference: str | None = found["reference"]
         return reference
@@ -110,7 +110,7 @@ class Sender:
 
         await self._turn(sending)
         await self.ctx.effects(
-            self._operation("send"),
+            self.destination.operation("send"),
             list(by_key),
             perform,
             refused=self.target.refused,
@@ -143,9 +143,6 @@ class Sender:
                 completed=completed,
             )
 
-    def _operation(self, verb: str) -> str:
-        return ":".join(filter(None, (verb, self.destination.target, self.destination.place)))
-
     def _time(self, sending: Sending) -> timedelta:
         return self.target.time_of(sending) if self.target.time_of else self.target.timeout
 
@@ -163,7 +160,7 @@ class Sender:
         return await self.ctx.effect(name.operation, key, perform, **more)
 
     def _name(self, operation: str, key: str) -> EffectName:
-        return EffectName(plugin="export", operation=self._operation(operation), key=key)
+        return EffectName(plugin="export", operation=self.destination.operation(operation), key=key)
 
     async def _recorded(self, name: EffectName) -> effects.Effect | None:
         async with self.ctx.transaction() as db:

@@ -39,7 +39,7 @@ async def test_each_ticket_becomes_an_issue_in_order_of_work_with_links(
     assert run["result_summary"] == {
         "target": "jira",
         "tickets_exported": 3,
-        "files": 0,
+        "files": 2,
         "manual_fixes": [],
     }
     assert place.titles == [ticket["title"] for ticket in tickets]

@@ -50,8 +50,8 @@ class ProjectFacts(BaseModel):
     """Name → ids, of active and future sprints of the project's boards."""
     sprints_known: bool
     """False where the boards could not be read: then a sprint is a manual fix."""
-    priorities: dict[str, str]
-    """Name → id."""
+    priorities: list[tuple[str, str]]
+    """Names and ids, the most urgent first."""
     link_types: dict[str, str]
     """Name → id."""
     may: list[str]
@@ -98,7 +98,7 @@ async def read_facts(client: JiraClient, project_key: str, options: JiraOptions)
         sprint_field=sprint_field,
         sprints=sprints or {},
         sprints_known=sprints is not None,
-        priorities=priorities,
+        priorities=list(priorities.items()),
         link_types=link_types,
         may=may,
     )

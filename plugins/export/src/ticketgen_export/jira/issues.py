@@ -119,6 +119,6 @@ def _prioritise(
 ) -> list[str]:
     if "priority" in without or not facts.can_set("priority"):
         return [f"Priority: Jira does not take {priority!r}; set it by hand."]
-    by_name = {name.casefold(): number for name, number in facts.priorities.items()}
+    by_name = {name.casefold(): number for name, number in facts.priorities}
     fields["priority"] = {"id": by_name[priority.casefold()]}
     return []

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,7 @@ class KnownProject:
     session_id: UUID
     digest: str
     unit_of_work: UnitOfWork
+    read_at: datetime
 
     async def account_of(self, client: JiraClient, name: str | None) -> str | None:
         """The account of an assignee by e-mail address, name or account id; None if not one."""
@@ -69,28 +70,35 @@ async def known_project(
                 StoredFacts.read_at > func.clock_timestamp() - believed,
             )
         )
-        facts, people = (stored.facts, stored.people) if stored is not None else (None, {})
-    if facts is None:
-        read = await read_facts(client, project_key, options)
-        async with unit_of_work() as work:
-            await _keep_facts(work.db, session_id, digest, read)
+    if stored is not None:
+        facts = ProjectFacts.model_validate(stored.facts)
+        people, read_at = dict(stored.people), stored.read_at
     else:
-        read = ProjectFacts.model_validate(facts)
+        facts, people = await read_facts(client, project_key, options), {}
+        async with unit_of_work() as work:
+            read_at = await _keep_facts(work.db, session_id, digest, facts)
     return KnownProject(
-        facts=read,
-        people=dict(people),
+        facts=facts,
+        people=people,
         session_id=session_id,
         digest=digest,
         unit_of_work=unit_of_work,
+        read_at=read_at,
     )
 
 
-async def _keep_facts(db: Any, session_id: UUID, digest: str, facts: ProjectFacts) -> None:
+async def _keep_facts(db: Any, session_id: UUID, digest: str, facts: ProjectFacts) -> datetime:
+    """Put them in the place of what was known; when they were read."""
     await db.execute(delete(StoredFacts).where(StoredFacts.session_id == session_id))
     new = insert(StoredFacts).values(
         session_id=session_id, digest=digest, facts=facts.model_dump(mode="json"), people={}
     )
-    await db.execute(new.on_conflict_do_nothing())
+    renewed = new.on_conflict_do_update(
+        index_elements=["session_id", "digest"],
+        set_={"facts": new.excluded.facts, "people": {}, "read_at": func.clock_timestamp()},
+    )
+    read_at: datetime = await db.scalar(renewed.returning(StoredFacts.read_at))
+    return read_at
 
 
 async def _keep_people(db: Any, known: KnownProject) -> None:
