@@ -73,6 +73,8 @@ async def test_the_access_is_what_the_site_wants(api: Api, place: Place) -> None
         ({"site_url": "http://jira.example.org"}, 422, "export.site_address"),
         ({"site_url": "https://127.0.0.1:9"}, 503, "export.site_unreachable"),
         ({"email": "no address"}, 422, "invalid_input"),
+        ({"email": "a\x00@example.org"}, 422, "invalid_input"),
+        ({"name": "a\x00b"}, 422, "invalid_input"),
     ],
 )
 async def test_what_the_site_does_not_take_is_not_kept(

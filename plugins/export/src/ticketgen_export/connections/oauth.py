@@ -15,7 +15,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from pydantic import SecretStr
 
 from ticketgen_export.connections.access import Access
-from ticketgen_export.connections.sites import Http, fetch
+from ticketgen_export.connections.sites import Http, fetch, plain
 from ticketgen_export.errors import OAuthNotSetUpError, SiteUnreachableError
 from ticketgen_export.settings import ExportSettings
 
@@ -222,7 +222,7 @@ def _site(item: Mapping[str, Any], base: str) -> GrantedSite:
     return GrantedSite(
         cloud_id=cloud_id[:100],
         url=url[:300],
-        name=str(item.get("name") or url)[:200],
+        name=plain(str(item.get("name") or url))[:200],
         api_url=f"{base}/ex/jira/{cloud_id}"[:300],
         scopes=frozenset(map(str, item.get("scopes", []))),
     )

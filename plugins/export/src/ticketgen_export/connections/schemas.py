@@ -57,10 +57,14 @@ class NewConnection(BaseModel):
 
     kind: Literal["api_token"] = "api_token"
     site_url: str = Field(max_length=300, description="The site, as https://….atlassian.net.")
-    email: str = Field(min_length=3, max_length=300, pattern=r"^[^\s:]+@[^\s:]+$")
+    email: str = Field(min_length=3, max_length=300, pattern=r"^[^\s:\x00]+@[^\s:\x00]+$")
     token: SecretStr = Field(min_length=1, max_length=2000, description="Sealed, never shown.")
     name: str | None = Field(
-        default=None, min_length=1, max_length=200, description="What you call it."
+        default=None,
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00]+$",
+        description="What you call it.",
     )
 
 

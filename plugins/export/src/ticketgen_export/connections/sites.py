@@ -14,7 +14,7 @@ import httpx2
 from ticketgen_export.connections.access import Access
 from ticketgen_export.errors import SiteRefusedError, SiteUnreachableError
 
-__all__ = ["PERMISSIONS", "Account", "Http", "basic", "fetch", "permissions_in", "whoami"]
+__all__ = ["PERMISSIONS", "Account", "Http", "basic", "fetch", "permissions_in", "plain", "whoami"]
 
 Http = Callable[[], httpx2.AsyncClient]
 """Gives the process's one HTTP client, which is made when it is first needed."""
@@ -60,7 +60,7 @@ async def whoami(http: Http, access: Access) -> Account | None:
     if status != 200 or not isinstance(account_id, str):
         raise _no_jira(access, status)
     name = answer.get("displayName") or answer.get("emailAddress") or account_id
-    return Account(id=account_id[:200], name=str(name)[:300])
+    return Account(id=plain(account_id)[:200], name=plain(str(name))[:300])
 
 
 async def permissions_in(http: Http, access: Access, project_key: str) -> dict[str, bool] | None:
@@ -117,6 +117,11 @@ async def fetch(
     if response.status_code == 429 or response.status_code >= 500:
         raise _silent(host, f"it answers {response.status_code}")
     return response.status_code, _object(content)
+
+
+def plain(text: str) -> str:
+    """What a site says, in one line and without signs that no column holds."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _object(content: bytes) -> Mapping[str, Any]:
