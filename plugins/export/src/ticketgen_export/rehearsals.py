@@ -74,8 +74,8 @@ class _Seen:
     async def report(self, _session_id: str) -> RehearsalReport:
         """What the stand-in holds now."""
         issues = self.stub.issues
-        ends = {end for link in self.stub.links for end in (link.source, link.target)}
-        shown = [issue for issue in issues if issue.id in ends] or issues
+        blocked = {link.target for link in self.stub.links}
+        shown = [issue for issue in issues if issue.id in blocked] or issues
         reads, writes = _counted(self.stub.requests)
         files = sum(len(issue.attachments) for issue in issues)
         pace = self.pace.total_seconds()

@@ -18,6 +18,9 @@ from ticketgen_export.settings import ExportSettings
 
 __all__ = ["ExportState", "SharedClient", "open_state"]
 
+_ON_THIS_MACHINE = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+"""Where no proxy of the environment leads to, or that would be another machine."""
+
 
 class SharedClient:
     """Call it for the process's HTTP client; reading certificates takes a while, so it is late."""
@@ -30,7 +33,9 @@ class SharedClient:
         """The client, made at the first call; it follows no redirects."""
         if self._client is None:
             self._client = httpx2.AsyncClient(
-                timeout=self._settings.jira_timeout.total_seconds(), follow_redirects=False
+                timeout=self._settings.jira_timeout.total_seconds(),
+                follow_redirects=False,
+                mounts=dict.fromkeys(_ON_THIS_MACHINE),
             )
         return self._client
 
