@@ -85,17 +85,23 @@ def _steps(texts: Sequence[str], schema: Path | None) -> Mapping[str, Callable[[
     parser = MarkdownIt("gfm-like", {"html": False})
     documents = [markdown_to_adf(text) for text in texts]
     steps: dict[str, Callable[[], Any]] = {
-        "parse": lambda: [parser.parse(text) for text in texts],
-        "convert": lambda: [markdown_to_adf(text) for text in texts],
-        "grammar": lambda: [check_grammar(document) for document in documents],
-        "judge": lambda: [judge(document, checks) for document in documents],
-        "validate": lambda: [judge(markdown_to_adf(text), checks) for text in texts],
-        "back": lambda: [adf_to_markdown(document) for document in documents],
+        "parse": lambda: _each(parser.parse, texts),
+        "convert": lambda: _each(markdown_to_adf, texts),
+        "grammar": lambda: _each(check_grammar, documents),
+        "judge": lambda: _each(lambda document: judge(document, checks), documents),
+        "validate": lambda: _each(lambda text: judge(markdown_to_adf(text), checks), texts),
+        "back": lambda: _each(adf_to_markdown, documents),
     }
     if schema is not None:
         validator = jsonschema_rs.Draft4Validator(json.loads(schema.read_text(encoding="utf-8")))
-        steps["schema"] = lambda: [validator.is_valid(document) for document in documents]
+        steps["schema"] = lambda: _each(validator.is_valid, documents)
     return steps
+
+
+def _each(step: Callable[[Any], Any], values: Sequence[Any]) -> None:
+    """One after the other, and nothing kept: what is kept is counted by the garbage collector."""
+    for value in values:
+        step(value)
 
 
 def _medians(steps: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:

@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.plugins.adf_validation.official import needs_official_schema, official_schema
-from tests.plugins.adf_validation.reading import assert_sound, text_of
+from tests.plugins.adf_validation.reading import JUDGE, assert_sound, text_of
 from tests.plugins.adf_validation.tricky import TRICKY
 from ticketgen_adf_validation.converting import markdown_to_adf
+from ticketgen_adf_validation.parsing import PARSER
 
 
 @pytest.mark.parametrize("markdown", TRICKY.values(), ids=TRICKY.keys())
@@ -248,3 +249,27 @@ def test_the_same_markdown_always_becomes_the_same_document() -> None:
     markdown = TRICKY["nested tasks"]
 
     assert markdown_to_adf(markdown) == markdown_to_adf(markdown)
+
+
+PLAIN = [
+    "words",
+    "a - b",
+    "x: y",
+    "#!$%",
+    "a/b",
+    "1 + 2 = 3",
+    "a | b",
+    "{x}^2",
+    "wow!",
+    "(c)]",
+    "'",
+]
+CODES = ["`a`", "`a b`", "` a `", "`a `", "` `", "``", "`a` b", "`a\\`", "`*x*`", "`a``b`", "`\\``"]
+LINKS = ["a//b.example", "http://a.example", "me@a.example", "`me@a.example`", "mailto:a", "www.a"]
+
+
+@pytest.mark.parametrize("line", [*PLAIN, *CODES, *LINKS])
+def test_what_is_known_at_a_glance_is_read_as_by_the_library(line: str) -> None:
+    ours, theirs = (parser.parse(line)[1].children or () for parser in (PARSER, JUDGE))
+
+    assert [child.as_dict() for child in ours] == [child.as_dict() for child in theirs]

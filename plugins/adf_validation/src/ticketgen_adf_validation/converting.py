@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from markdown_it import MarkdownIt
 from markdown_it.rules_block.table import escapedSplit
 from markdown_it.token import Token
 
 from ticketgen_adf_validation.inline import inline_nodes
 from ticketgen_adf_validation.lowering import Node, lower, merged_text, paragraph, text_node
+from ticketgen_adf_validation.parsing import DEEPEST, PARSER
 
 __all__ = ["markdown_to_adf"]
 
-_DEEPEST = 60
-"""Blocks nested deeper are shown as their source: the parser would drop them without a word."""
 _LONE_SURROGATE_OR_NUL = re.compile("[\x00\ud800-\udfff]")
 _TASK_MARKER = re.compile(r"\[([ xX])\]\s+(?=\S)")
 _TASK_MARKER_ONLY = re.compile(r"\[[ xX]\]\s*")
@@ -49,26 +47,14 @@ def markdown_to_adf(markdown: str) -> dict[str, Any]:
     blank text gives a document without content.
     """
     source = _LONE_SURROGATE_OR_NUL.sub("\ufffd", markdown)
-    tokens = _PARSER.parse(source)
-    if any(token.level >= _DEEPEST - 1 and token.type in _CONTAINERS for token in tokens):
+    tokens = PARSER.parse(source)
+    if any(token.level >= DEEPEST - 1 and token.type in _CONTAINERS for token in tokens):
         blocks = _as_source(source)
     else:
         blocks = _Reader(lines=_lines(source)).blocks(iter(tokens))
     content = lower(blocks, "doc")
     _number_tasks(content)
     return {"version": 1, "type": "doc", "content": content}
-
-
-def _parser() -> MarkdownIt:
-    parser = MarkdownIt("gfm-like", {"html": False, "maxNesting": _DEEPEST})
-    parser.disable("reference")
-    if parser.linkify is not None:
-        # "README.md" and "views.view" are names in a specification, not web sites.
-        parser.linkify.set({"fuzzy_link": False})
-    return parser
-
-
-_PARSER = _parser()
 
 
 def _lines(source: str) -> list[str]:
@@ -162,7 +148,7 @@ class _Reader:
         for text in self._surplus_cells(token, len(cells)) if is_body else ():
             separator = text_node(" | ")
             line = cells[-1]["content"][0]
-            parsed = _PARSER.parseInline(text)[0].children or []
+            parsed = PARSER.parseInline(text)[0].children or []
             line["content"] = merged_text([*line["content"], separator, *inline_nodes(parsed)])
         return [{"type": "tableRow", "content": cells}]
 

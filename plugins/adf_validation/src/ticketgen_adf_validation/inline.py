@@ -16,7 +16,6 @@ _SAFE_LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
 _MARK_OF = {"strong_open": "strong", "em_open": "em", "s_open": "strike"}
 _CODE_COMPANIONS = frozenset({"link"})
 _LINE_BREAK = re.compile(r"[\r\n]")
-"""Only a character reference brings one here; it is white space, as any other is."""
 _AUTOMATIC = frozenset({"linkify", "autolink"})
 
 
@@ -75,7 +74,9 @@ class _Line:
             self._write(" " if kind == "softbreak" else token.content)
 
     def _write(self, text: str, *, code: bool = False) -> None:
-        text = _LINE_BREAK.sub(" ", text)
+        if "\n" in text or "\r" in text:
+            # Only a character reference brings one here; it is white space, as any other is.
+            text = _LINE_BREAK.sub(" ", text)
         self.nodes.append(text_node(text, _wearable(self._open, code=code)))
 
     def _open_link(self, token: Token) -> None:
