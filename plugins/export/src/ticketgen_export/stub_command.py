@@ -130,7 +130,7 @@ def _token(variable: str) -> str:
 def _serve(stub: JiraStub, host: str, port: int, access: _Access, *, as_json: bool) -> None:
     import uvicorn
 
-    from ticketgen_export.jira_stub.serving import bound_socket, config_of
+    from ticketgen_export.jira_stub.serving import address_of, bound_socket, config_of
 
     try:
         bound = bound_socket(host, port)
@@ -141,7 +141,7 @@ def _serve(stub: JiraStub, host: str, port: int, access: _Access, *, as_json: bo
                 recovery_actions=["Choose another one with --port; 0 is any free one."],
             )
         )
-    served = {**asdict(access), "url": f"http://{host}:{bound.getsockname()[1]}"}
+    served = {**asdict(access), "url": address_of(bound)}
     if as_json:
         typer.echo(json.dumps(served))
     else:

@@ -86,6 +86,17 @@ async def test_a_lost_number_is_burned() -> None:
         assert site.stub.state()["burned"] == {"DEMO": 1}
 
 
+async def test_a_batch_that_is_lost_burns_every_number_of_it() -> None:
+    async with served(_struck(FaultKind.LOST_NUMBER, BULK)) as site:
+        answer = await site.http.post(
+            "/rest/api/3/issue/bulk", json={"issueUpdates": [ticket(), ticket()]}
+        )
+
+        assert answer.status_code == 500
+        assert site.stub.state()["burned"] == {"DEMO": 2}
+        assert await site.key() == "DEMO-3"
+
+
 async def test_a_late_commit_leaves_a_gap_until_it_is_there() -> None:
     now = 0.0
     stub = _struck(FaultKind.LATE_COMMIT, after=timedelta(seconds=30))

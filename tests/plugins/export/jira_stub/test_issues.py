@@ -300,3 +300,44 @@ async def test_a_body_that_is_none_is_refused(content_type: str, body: bytes, st
         )
 
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/rest/api/3/issue", {"fields": {"project": []}}),
+        ("POST", "/rest/api/3/issue", ticket(assignee=3)),
+        ("POST", "/rest/api/3/issue", {**ticket(), "properties": {"key": 1}}),
+        ("POST", "/rest/api/3/issue", {**ticket(), "properties": [{"key": "a"}]}),
+        ("POST", "/rest/api/3/issue/bulk", {"issueUpdates": [None, 3, "x"]}),
+        ("PUT", "/rest/api/3/issue/DEMO-1", {"update": {"labels": {"add": "x"}}}),
+        ("PUT", "/rest/api/3/issue/DEMO-1", {"update": {"summary": [{"set": "x"}]}}),
+        ("PUT", "/rest/api/3/issue/DEMO-1/properties/a", None),
+        ("POST", "/rest/api/3/issueLink", {"type": "Blocks", "inwardIssue": []}),
+        ("POST", "/rest/api/3/search/jql", {"jql": "project = DEMO", "fields": "summary"}),
+        ("GET", "/rest/agile/1.0/board?maxResults=²", None),
+    ],
+)
+async def test_nonsense_is_refused_and_breaks_nothing(method: str, path: str, body: Any) -> None:
+    async with served() as site:
+        await site.key()
+
+        answer = await site.http.request(method, path, json=body)
+
+        assert answer.status_code in {400, 404, 415}
+        assert len(site.stub.issues) == 1
+
+
+async def test_an_attachment_that_is_no_form_is_refused() -> None:
+    async with served() as site:
+        key = await site.key()
+        headers = {
+            "X-Atlassian-Token": "no-check",
+            "Content-Type": "multipart/form-data; boundary=x",
+        }
+
+        answer = await site.http.post(
+            f"/rest/api/3/issue/{key}/attachments", content=b"{}", headers=headers
+        )
+
+        assert answer.status_code == 400

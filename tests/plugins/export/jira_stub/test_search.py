@@ -54,6 +54,7 @@ def _found(number: int = 1, labels: tuple[str, ...] = (), **fields: Any) -> Foun
         ('summary ~ "article"', True),
         ('created >= "2026-03-01"', True),
         ('created < "2026-03-01"', False),
+        ('created <= "2026/03/01 00:00"', True),
         ("project = OTHER OR (labels = tg-1 AND NOT key = DEMO-2)", True),
         ('issue.property[ticketgen].key = "bundles:article"', True),
         ("issue.property[ticketgen].tags = y", True),
@@ -83,6 +84,7 @@ def test_a_query_matches(jql: str, matches: bool) -> None:
         "project === DEMO",
         'labels = "open',
         "issue.property[secret].key = 1",
+        "created >= -1d",
     ],
 )
 def test_what_is_no_query_is_refused(jql: str) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException
 from starlette.responses import Response
 
 from ticketgen_export.jira_stub.answers import RefusedError, answer, nothing
@@ -27,9 +28,12 @@ async def add_attachments(call: Call) -> Response:
     call.require(
         "CREATE_ATTACHMENTS", issue.project, "You do not have permission to create attachments."
     )
-    async with call.request.form() as form:
-        parts = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
-        files = [(part.filename or "", part.content_type, await part.read()) for part in parts]
+    try:
+        async with call.request.form() as form:
+            parts = [part for part in form.getlist("file") if isinstance(part, UploadFile)]
+            files = [(part.filename or "", part.content_type, await part.read()) for part in parts]
+    except MultiPartException:
+        raise RefusedError(400, "The body is no multipart form.") from None
     if not files:
         raise RefusedError(400, "No file was sent: the part has to be called 'file'.")
     limit = call.site.behaviour.attachment_limit

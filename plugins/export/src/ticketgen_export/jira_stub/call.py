@@ -58,7 +58,7 @@ class Call:
             RefusedError: it is no number.
         """
         text = self.query.get(name, str(default))
-        if not text.isdigit():
+        if not (text.isascii() and text.isdigit() and len(text) < 19):
             raise RefusedError(400, f"The value '{text}' of '{name}' is not a number.")
         return min(int(text), most)
 

@@ -74,6 +74,8 @@ async def my_permissions(call: Call) -> Response:
         raise RefusedError(400, f"Unrecognized permission: {', '.join(unknown)}")
     named = call.query.get("projectKey") or call.query.get("projectId")
     project = call.project(named).key if named else None
+    if "issueKey" in call.query:
+        project = call.issue(call.query["issueKey"]).project
     ordered = sorted(ALL_PERMISSIONS)
     permissions = {
         key: {

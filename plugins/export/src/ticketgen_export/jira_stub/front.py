@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from ticketgen_export.jira_stub import attachments, catalogue, issues, properties, search
+from ticketgen_export.jira_stub import attachments, catalogue, fetching, issues, properties, search
 from ticketgen_export.jira_stub.access import (
     admitted_by_password,
     admitted_by_token,
@@ -33,6 +33,7 @@ __all__ = ["ENDPOINTS", "TEMPLATES", "Front"]
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *issues.ENDPOINTS,
+    *fetching.ENDPOINTS,
     *properties.ENDPOINTS,
     *attachments.ENDPOINTS,
     *search.ENDPOINTS,
@@ -90,14 +91,17 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or drop its connection."""
-        arrival = await self._arrived(scope, receive)
+        try:
+            arrival = await self._arrived(scope, receive)
+        except ClientDisconnect:
+            return  # in the middle of its request: nothing was asked for
         wait = None
         if arrival.token_work is None:
             wait = self._limit.admit(self._site.behaviour.requests_per_second)
         if wait is not None:
             await self._leave(arrival, _too_many(), None, send, wait=wait)
             return
-        fault = self._plan.strike(arrival.template)
+        fault = self._plan.strike(arrival.template, _peer_of(scope))
         refused = _refused_by(fault, is_gateway=arrival.cloud is not None)
         if refused is not None:
             pause = fault.after.total_seconds() if fault and refused.status_code == 429 else None
@@ -237,6 +241,11 @@ def _find(method: str, path: str) -> tuple[Endpoint | None, Mapping[str, str]]:
         if matched:
             return endpoint, matched.groupdict()
     return None, {}
+
+
+def _peer_of(scope: Scope) -> str | None:
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else None
 
 
 def _paced(fault: Fault | None, latency: timedelta) -> Pacing:

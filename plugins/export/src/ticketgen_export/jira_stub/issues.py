@@ -30,9 +30,10 @@ _NOT_NOW = "We couldn't process this item."
 
 async def create_issue(call: Call) -> Response:
     """201 with id and key; the number is taken before the work begins."""
-    number = _prepared(call, await call.object())
+    prepared = _prepared(call, await call.object())
     await asyncio.sleep(call.pacing.work.total_seconds())
-    return answer(_created(call, _commit(call, *number)), 201)
+    _lose(call, [prepared[0]])
+    return answer(_created(call, _commit(call, *prepared)), 201)
 
 
 async def create_issues(call: Call) -> Response:
@@ -58,6 +59,7 @@ async def create_issues(call: Call) -> Response:
                 }
             )
     await asyncio.sleep(call.pacing.work.total_seconds())
+    _lose(call, [project for project, *_ in prepared])
     issues = [_created(call, _commit(call, *one)) for one in prepared]
     return answer(_batch(issues, errors), 201 if issues else 400)
 
@@ -144,6 +146,15 @@ def _check_description(call: Call, document: Mapping[str, Any]) -> None:
         raise RefusedError(400, "INVALID_INPUT", errors={"description": "; ".join(wrong[:5])})
 
 
+def _lose(call: Call, projects: list[Project]) -> None:
+    """Let the numbers that were taken come to nothing, if that is the plan."""
+    if not call.pacing.is_lost:
+        return
+    for project in projects:
+        call.site.burn(project)
+    raise RefusedError(500, "Internal server error")
+
+
 def _commit(
     call: Call,
     project: Project,
@@ -151,9 +162,6 @@ def _commit(
     fields: dict[str, Any],
     properties: dict[str, Any],
 ) -> Issue:
-    if call.pacing.is_lost:
-        call.site.burn(project)
-        raise RefusedError(500, "Internal server error")
     return call.site.create(
         project,
         number,
@@ -203,14 +211,17 @@ def _label_changes(issue: Issue, update: Mapping[str, Any]) -> dict[str, Any]:
     if other:
         raise RefusedError(400, errors=dict.fromkeys(other, "Edited through 'fields' only."))
     labels = list(issue.fields.get("labels", []))
-    for operation in update.get("labels", ()):
+    operations = update.get("labels", [])
+    if not isinstance(operations, list) or not all(isinstance(one, dict) for one in operations):
+        raise RefusedError(400, errors={"labels": "Operations have to be a list of objects."})
+    for operation in operations:
         for verb, value in operation.items():
             if verb == "add":
                 labels.append(value)
             elif verb == "remove":
                 labels = [label for label in labels if label != value]
             elif verb == "set":
-                labels = list(value)
+                labels = value if isinstance(value, list) else [value]
     return {"labels": labels} if "labels" in update else {}
 
 

@@ -59,7 +59,7 @@ class Found:
             "labels": lambda: list(self.fields.get("labels", [])),
             "summary": lambda: [self.fields["summary"]],
             "issuetype": lambda: list(self.fields["issuetype"].values()),
-            "created": lambda: [self.created],
+            "created": lambda: [self.created[:16].replace("T", " ")],
             "assignee": lambda: list((self.fields.get("assignee") or {}).values()),
         }
         found = many[field]() if field in many else self._property(field)
@@ -188,6 +188,8 @@ class _Reader:
             self._next()
             return lambda one: bool(one.values(field)) is is_not
         wanted = self._list() if sign.endswith("in") else [self._value()]
+        if field == "created":
+            wanted = [_moment(value) for value in wanted]
         self.named.extend((field, value) for value in wanted)
         return _comparison(field, sign, [value.casefold() for value in wanted])
 
@@ -242,6 +244,17 @@ class _Reader:
             raise InvalidJqlError(
                 f"Error in the JQL Query: expected '{word}' but got '{self.peek()}'."
             )
+
+
+def _moment(value: str) -> str:
+    """A day, or a minute of one, as moments are compared here."""
+    moment = value.replace("/", "-")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2})?", moment):
+        raise InvalidJqlError(
+            f"Date value '{value}' for field 'created' is invalid. "
+            "Valid formats include: 'yyyy-MM-dd HH:mm', 'yyyy-MM-dd'."
+        )
+    return moment
 
 
 def _comparison(field: str, sign: str, wanted: list[str]) -> Callable[[Found], bool]:

@@ -55,13 +55,14 @@ async def search_post(call: Call) -> Response:
     size = body.get("maxResults", 50)
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise RefusedError(400, "'maxResults' has to be a number.")
+    page = body.get("nextPageToken")
     asked = _Asked(
         jql=str(body.get("jql") or ""),
-        fields=tuple(body.get("fields") or ()),
-        properties=tuple(body.get("properties") or ()),
+        fields=_list(body, "fields"),
+        properties=_list(body, "properties"),
         size=min(size, _MOST_RESULTS),
-        page=body.get("nextPageToken"),
-        reconciled=frozenset(str(one) for one in body.get("reconcileIssues") or ()),
+        page=None if page is None else str(page),
+        reconciled=frozenset(_list(body, "reconcileIssues")),
     )
     return _search(call, asked)
 
@@ -140,9 +141,16 @@ def _start(page: str | None) -> int:
         word, _, number = base64.urlsafe_b64decode(page).decode().partition(":")
     except (binascii.Error, ValueError):
         word, number = "", ""
-    if word != "page" or not number.isdigit():
+    if word != "page" or not (number.isascii() and number.isdigit() and len(number) < 19):
         raise RefusedError(400, "The provided next page token is invalid or expired.")
     return int(number)
+
+
+def _list(body: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    sent = body.get(key)
+    if sent is not None and not isinstance(sent, list):
+        raise RefusedError(400, f"'{key}' has to be a list.")
+    return tuple(str(one) for one in sent or ())
 
 
 def _words(values: list[str]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import uvicorn
 from ticketgen_export.jira_stub.connection import DroppableProtocol
 from ticketgen_export.jira_stub.stub import JiraStub
 
-__all__ = ["bound_socket", "config_of", "serving_stub"]
+__all__ = ["address_of", "bound_socket", "config_of", "serving_stub"]
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ async def serving_stub(
     try:
         while not server.started and not task.done():  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.005)
-        yield f"http://{host}:{bound.getsockname()[1]}"
+        yield address_of(bound)
     finally:
         server.should_exit = True
         await task
@@ -43,9 +43,16 @@ def bound_socket(host: str, port: int) -> socket.socket:
     Raises:
         OSError: the port is taken, or the address is none of this machine.
     """
-    bound = socket.create_server((host, port), backlog=128)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.create_server((host, port), family=family, backlog=128)
     bound.setblocking(False)
     return bound
+
+
+def address_of(bound: socket.socket) -> str:
+    """What a client types to reach the socket."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def config_of(stub: JiraStub) -> uvicorn.Config:
@@ -59,6 +66,8 @@ def config_of(stub: JiraStub) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=False,
+        # A connection that ends by itself between two requests would be a fault nobody planned.
+        timeout_keep_alive=3600,
         # What is late or slow is not waited for when it ends.
         timeout_graceful_shutdown=1,
     )
