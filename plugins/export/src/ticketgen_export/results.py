@@ -20,7 +20,7 @@ __all__ = [
     "keep_result",
     "latest_destination",
     "list_results",
-    "reference_before",
+    "result_before",
 ]
 
 
@@ -76,13 +76,13 @@ async def keep_result(
     )
 
 
-async def reference_before(
+async def result_before(
     db: AsyncSession, destination: Destination, moment: datetime
-) -> str | None:
+) -> ExportResult | None:
     """What was created last there before that moment, for any ticket of the session."""
     mine = [getattr(ExportResult, name) == value for name, value in destination.columns.items()]
     return await db.scalar(
-        select(ExportResult.reference)
+        select(ExportResult)
         .where(*mine, ExportResult.sent_at < moment)
         .order_by(ExportResult.sent_at.desc())
         .limit(1)

@@ -14,7 +14,7 @@ from ticketgen.domain import artifacts, effects, tickets
 from ticketgen.domain.effects import EffectName
 from ticketgen.provides import ExportedFile, ExportTarget, ExportTicket, Sending, SentTicket
 from ticketgen_export.errors import UnreadableRecordError
-from ticketgen_export.results import Destination, keep_result, reference_before
+from ticketgen_export.results import Destination, keep_result, result_before
 
 __all__ = ["Sender"]
 
@@ -205,12 +205,20 @@ class Sender:
 
         The order of work may have changed since: the ticket before this one can be a newer issue.
         """
+        now = await self.ctx.now()
         async with self.ctx.transaction() as db:
-            began = await effects.read_effect(db, name)
-            before = None
-            if began is not None:
-                before = await reference_before(db, self.destination, began.began_at)
-        return replace(sending, last_reference=before or await self.newest())
+            call = await effects.read_effect(db, name)
+            assert call is not None  # noqa: S101 - it is what is looked up
+            before = await result_before(db, self.destination, call.began_at)
+        since = now - call.over_at
+        if before is None:
+            return replace(sending, last_reference=await self.newest(), since_call=since)
+        return replace(
+            sending,
+            last_reference=before.reference,
+            reference_age=call.began_at - before.sent_at,
+            since_call=since,
+        )
 
     async def _edited_since(self, name: EffectName, ticket: ExportTicket) -> bool:
         async with self.ctx.transaction() as db:

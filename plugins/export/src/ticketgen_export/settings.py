@@ -55,6 +55,13 @@ class ExportSettings(BaseSettings):
         le=50,
         description="Issues created by one call, 50 at most; 1: each by a call of its own.",
     )
+    jira_index_lag: Duration = Field(
+        default=timedelta(minutes=3),
+        description=(
+            "How long Jira's search may take to show a new issue. Where no answer came to the "
+            "first creation of an export, it is waited so long before another is sent."
+        ),
+    )
     jira_facts_age: Duration = Field(
         default=timedelta(minutes=15),
         description="How long what is known of a Jira project (types, fields, people) is believed.",

@@ -22,6 +22,7 @@ async def place(
 ) -> AsyncIterator[Place]:
     clean_environment.setenv("TICKETGEN_EXPORT_JIRA_PACE", "0")
     clean_environment.setenv("TICKETGEN_EXPORT_JIRA_TIMEOUT", "2")
+    clean_environment.setenv("TICKETGEN_EXPORT_JIRA_INDEX_LAG", "1")
     monkeypatch.setattr(effects, "MARGIN", timedelta(seconds=0.5))
     stub = JiraStub(projects=[PROJECT], checks=load_registry(load_settings()).provided(AdfCheck))
     async with serving_stub(stub) as url:

@@ -12,6 +12,7 @@ from tests.plugins.export.jira.place import (
     BULK,
     CREATE,
     LINK,
+    PROJECT,
     Place,
     export,
     ready,
@@ -59,6 +60,28 @@ async def test_of_a_call_for_several_those_that_failed_are_sent_by_themselves(
 
     assert run["status"] == "completed", run
     assert place.stub.requests[CREATE] == 2
+    await exact(api, place, session_id)
+
+
+@pytest.fixture
+def lagging(clean_environment: pytest.MonkeyPatch) -> None:
+    """A call is over long before the search shows what it did, and that is waited for."""
+    clean_environment.setenv("TICKETGEN_EXPORT_JIRA_TIMEOUT", "0.7")
+    clean_environment.setenv("TICKETGEN_EXPORT_JIRA_INDEX_LAG", "4")
+
+
+@pytest.mark.parametrize("bulk", [1, 50], ids=["one by one", "by one call"])
+async def test_the_first_issue_is_found_above_a_thousand_deleted_ones(
+    place: Place, lagging: None, api: Api, bulk: int
+) -> None:
+    session_id = await ready(api, place)
+    place.stub.site.projects[PROJECT].last_number = 1000
+    place.behave(index_lag=timedelta(seconds=6))
+    place.fault(FaultKind.DROP_AFTER, CREATE if bulk == 1 else BULK, 1)
+
+    run = await export(api, session_id, bulk=bulk)
+
+    assert run["status"] == "completed", run
     await exact(api, place, session_id)
 
 

@@ -53,15 +53,11 @@ class JiraClient:
             TemporaryError: it still is.
             TicketgenError: the answer is an error.
         """
-        async for attempt in stamina.retry_context(
-            on=_read_pause, attempts=_READ_TRIES, timeout=None, wait_initial=0.2, wait_max=5.0
-        ):
-            with attempt:
-                answer = await self._sent("GET", path, params=_given(parameters))
-                if not answer.is_good:
-                    raise answer.error(what)
-                return answer.json()
-        raise AssertionError("a context of tries ends by an answer or an error")
+        return await self._asked("GET", path, what, params=_given(parameters))
+
+    async def fetch(self, path: str, what: str, question: Mapping[str, Any]) -> Any:
+        """The same where the question is too long for an address: a POST that changes nothing."""
+        return await self._asked("POST", path, what, json=question)
 
     async def find(self, path: str, what: str, **parameters: Any) -> Any | None:
         """The same, and None where Jira knows nothing of that path."""
@@ -100,6 +96,17 @@ class JiraClient:
         if isinstance(error, TemporaryError) and error.retry_after is not None:
             self.pace.hold(error.retry_after.total_seconds())
         raise error
+
+    async def _asked(self, method: str, path: str, what: str, **content: Any) -> Any:
+        async for attempt in stamina.retry_context(
+            on=_read_pause, attempts=_READ_TRIES, timeout=None, wait_initial=0.2, wait_max=5.0
+        ):
+            with attempt:
+                answer = await self._sent(method, path, **content)
+                if not answer.is_good:
+                    raise answer.error(what)
+                return answer.json()
+        raise AssertionError("a context of tries ends by an answer or an error")
 
     async def _sent(self, method: str, path: str, **content: Any) -> Answer:
         """One request; a second one only where the first was refused for its access."""

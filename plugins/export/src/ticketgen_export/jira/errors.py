@@ -29,6 +29,7 @@ __all__ = [
     "JiraNotReachedError",
     "JiraPermissionError",
     "JiraRefusedError",
+    "JiraSearchBehindError",
     "JiraUnansweredError",
 ]
 
@@ -49,6 +50,12 @@ class JiraUnansweredError(TemporaryError):
     """Jira did not answer as it should; what was asked may have been done."""
 
     code = "export.jira_unanswered"
+
+
+class JiraSearchBehindError(TemporaryError):
+    """Whether an issue was created is not known before Jira's search must have seen it."""
+
+    code = "export.jira_search_behind"
 
 
 class JiraRefusedError(UserFixableError):
@@ -83,4 +90,4 @@ NOTHING_WAS_DONE = (
 )
 """Errors of a call that prove that Jira did nothing."""
 
-JIRA_ERRORS = (*NOTHING_WAS_DONE, JiraUnansweredError)
+JIRA_ERRORS = (*NOTHING_WAS_DONE, JiraSearchBehindError, JiraUnansweredError)

@@ -3,24 +3,27 @@
 Jira's search follows behind: an issue may be missing from it for minutes. A direct read is never
 behind, but needs the key. Keys are numbers that only grow, so an issue that was created after
 another has a greater one. So two ways are gone: the search for the marker, and direct reads upward
-from the last key that is known to be older. Numbers without an issue do not end the reading before
-there are more of them in a row than one call can use up.
+from the last key that is known to be older, a hundred by one call. Numbers without an issue are
+those of issues that were deleted, and of calls that failed; the reading ends where there are more
+of them in a row than a whole export that was thrown away, or many bulk calls that failed.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ticketgen_export.jira.client import REST, JiraClient
+from ticketgen_export.jira.errors import JiraUnansweredError
 from ticketgen_export.jira.issues import PROPERTY
 
 __all__ = ["find_issue", "newest_key", "number_of"]
 
-_LONGEST_GAP = 60
-"""A bulk call uses up at most 50 numbers, also where it creates nothing."""
-_AT_ONCE = 10
+_LONGEST_GAP = 1_000
+"""A bulk call uses up 50 numbers, also where it creates nothing; a large session that was exported
+for a try, and deleted, some hundreds."""
+_AT_ONCE = 100
+"""As many as Jira gives by one call."""
 _FIELDS = "labels,assignee,attachment,issuelinks,created"
 
 
@@ -83,16 +86,32 @@ async def _searched(
 async def _read_upward(
     client: JiraClient, project_key: str, marker: str, number: int, fields: str
 ) -> Mapping[str, Any] | None:
-    gap = 0
-    while gap < _LONGEST_GAP:
+    last = number
+    while number - last < _LONGEST_GAP:
         keys = [f"{project_key}-{number + step}" for step in range(1, _AT_ONCE + 1)]
-        issues = await asyncio.gather(*(_read(client, key, fields) for key in keys))
-        for issue in issues:
-            gap = gap + 1 if issue is None else 0
-            if issue is not None and _carries(issue, marker):
+        for issue in await _fetch(client, keys, fields):
+            if _carries(issue, marker):
                 return issue
+            if str(issue.get("key", "")).startswith(f"{project_key}-"):
+                last = max(last, number_of(issue["key"]))
         number += _AT_ONCE
     return None
+
+
+async def _fetch(
+    client: JiraClient, keys: Sequence[str], fields: str
+) -> Sequence[Mapping[str, Any]]:
+    """Those of the issues that there are, read directly."""
+    answer = await client.fetch(
+        f"{REST}/issue/bulkfetch",
+        "read issues",
+        {"issueIdsOrKeys": list(keys), "fields": fields.split(","), "properties": [PROPERTY]},
+    )
+    if not isinstance(answer, dict) or answer.get("issueErrors"):
+        # Jira could not read all of them: what is left out may be there.
+        raise JiraUnansweredError("Jira did not show every issue that was asked for.")
+    issues: list[Mapping[str, Any]] = answer.get("issues") or []
+    return issues
 
 
 async def _read(client: JiraClient, key: str, fields: str) -> Mapping[str, Any] | None:

@@ -45,6 +45,7 @@ class Outlet:
     options: JiraOptions
     site_url: str
     timeout: timedelta
+    index_lag: timedelta
     bulk: int
 
     @property
@@ -129,6 +130,7 @@ async def open_outlet(context: ExportContext) -> AsyncIterator[Outlet]:
         options=options,
         site_url=await client.site_url(),
         timeout=settings.jira_timeout,
+        index_lag=settings.jira_index_lag,
         bulk=options.bulk or settings.jira_bulk,
     )
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from ticketgen.provides import CompletedExport, ExportTarget, ExportTicket, Sending, SentTicket
 from ticketgen_export.jira.attaching import attach_files
 from ticketgen_export.jira.creating import create_issue, create_issues, sent_ticket
-from ticketgen_export.jira.errors import NOTHING_WAS_DONE
+from ticketgen_export.jira.errors import NOTHING_WAS_DONE, JiraSearchBehindError
 from ticketgen_export.jira.issues import draft_issue, marker_of
 from ticketgen_export.jira.linking import link_issues
 from ticketgen_export.jira.looking import find_issue, newest_key
@@ -23,6 +23,9 @@ from ticketgen_export.jira.outlet import (
 )
 
 __all__ = ["JIRA_TARGET"]
+
+_SHORTLY = timedelta(minutes=10)
+_LOOK_AGAIN = timedelta(seconds=15)
 
 
 async def _send(ticket: ExportTicket, sending: Sending) -> SentTicket:
@@ -56,6 +59,7 @@ async def _find(ticket: ExportTicket, sending: Sending) -> SentTicket | None:
             fields=facts.sprint_field or "",
         )
     if issue is None:
+        _require_certainty(sending)
         return None
     account = await outlet.known.account_of(outlet.client, ticket.assignee)
     draft = draft_issue(
@@ -67,6 +71,29 @@ async def _find(ticket: ExportTicket, sending: Sending) -> SentTicket | None:
         without=_absent(issue.get("fields") or {}, facts.sprint_field),
     )
     return sent_ticket(ticket, str(issue["key"]), outlet, draft.manual_fixes)
+
+
+def _require_certainty(sending: Sending) -> None:
+    """Whether an issue that was not found is certain not to be there.
+
+    It is where the reading began at an issue of ours that was created shortly before: the numbers
+    in between were used up in that time, and there are fewer of them than the reading goes over.
+    Any other beginning may lie far below, with nothing but deleted issues above it; there only the
+    search can tell, when it must have seen everything.
+
+    Raises:
+        JiraSearchBehindError: not yet.
+    """
+    age = sending.reference_age
+    if age is not None and age <= _SHORTLY:
+        return
+    left = outlet_of(sending).index_lag - sending.since_call
+    if left > timedelta(0):
+        raise JiraSearchBehindError(
+            "It is not certain yet whether Jira created the issue: its search lags behind.",
+            retry_after=min(left, _LOOK_AGAIN),
+            recovery_actions=["Wait: the export finds out what was done, and goes on."],
+        )
 
 
 def _absent(fields: Mapping[str, Any], sprint_field: str | None) -> set[str]:
