@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 MEMBERS := core plugins/processing plugins/adf_validation plugins/export plugins/cleanup
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format types contracts check docs bench chaos
+.PHONY: help install demo test test-fast lint format types contracts check docs bench chaos proof
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,11 @@ docs: ## Write the reference pages anew from the code
 
 bench: ## Measure what a start costs, with 0, 4 and 54 plugins
 	$(BIN)/python -m benchmarks.startup
+
+proof: ## Prove ADF on twenty times as many random texts and documents as the tests do
+	TICKETGEN_ADF_PROOF=20 TICKETGEN_ADF_MUTANTS=120000 $(BIN)/python -m pytest -n 2 --timeout 3600 \
+		$(addprefix tests/plugins/adf_validation/,test_proof.py test_checking.py \
+		test_conversion_proof.py test_round_trips.py)
 
 chaos: ## Break everything around the host for minutes, and count what is lost
 	$(BIN)/python -m benchmarks.chaos --seed 1
