@@ -49,7 +49,9 @@ class LiveApi:
 @asynccontextmanager
 async def serve(api: Api, app: FastAPI) -> AsyncIterator[LiveApi]:
     """Serve an app until the block ends; connections that are open then are closed."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    # With the protocol named, as `ticketgen api` does: asyncio sets TCP_NODELAY only then.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
     server = uvicorn.Server(
         uvicorn.Config(
             app,
