@@ -54,5 +54,6 @@ TRICKY = {
     "words beside code": "```yaml title=*x* a&#42;b\nc\n```\n\n~~~ `tick` d\ne\n~~~",
     "neighbours": "- a\n\n* b\n\n+ c\n\n1. d\n\n1) e\n\n> f\n\n> g\n\n- [ ] h\n\n* i",
     "intraword": "sn*ak*e c**as**e ~~(a)~~b x**(y)**z _a_**b**~~c~~ *(**a** b)*c",
+    "bars above dashes": "a  \n| b `|`\n-\n\nc\\\nd\n---\n\ne\\\n\\| f\n===",
     "formula": "=SUM(A1) +1 -1 @x",
 }

@@ -151,7 +151,8 @@ def _heading(node: Mapping[str, Any], _depth: int, _taken: str) -> list[_Block]:
     if len(lines) > 1 and level <= len("=-"):
         # Only a heading that is underlined may have breaks in it.
         text = _broken([line_escaped(line) for line in lines])
-        return [_Block(lines=[*text, "=-"[level - 1] * 3])]
+        # Below a bar, more than one dash would be the rule of a table.
+        return [_Block(lines=[*text, "=-"[level - 1] * (1 if "|" in lines[-1] else 3)])]
     line = _one_line(_held(node))
     if line.endswith("#"):
         line = f"{line[:-1]}\\#"
