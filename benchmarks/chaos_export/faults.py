@@ -7,7 +7,17 @@ from datetime import timedelta
 from benchmarks.chaos_export.shape import ExportShape
 from ticketgen_export.jira_stub import Fault, FaultKind
 
-__all__ = ["ATTACH", "BULK", "CREATE", "FACTS", "LINK", "READ", "SEARCH", "background_faults"]
+__all__ = [
+    "ATTACH",
+    "BULK",
+    "CREATE",
+    "FACTS",
+    "FETCH",
+    "LINK",
+    "READ",
+    "SEARCH",
+    "background_faults",
+]
 
 CREATE = "POST /rest/api/3/issue"
 BULK = "POST /rest/api/3/issue/bulk"
@@ -15,6 +25,7 @@ ATTACH = "POST /rest/api/3/issue/{issueIdOrKey}/attachments"
 LINK = "POST /rest/api/3/issueLink"
 SEARCH = "GET /rest/api/3/search/jql"
 READ = "GET /rest/api/3/issue/{issueIdOrKey}"
+FETCH = "POST /rest/api/3/issue/bulkfetch"
 FACTS = "GET /rest/api/3/project/{projectIdOrKey}"
 
 _OF_WRITES = (
@@ -40,7 +51,7 @@ _OF_READS = (
     FaultKind.RESET_MID_ANSWER,
     FaultKind.TOO_MANY_REQUESTS,
 )
-_RARE = 0.004
+_RARE = 0.0015
 """A refused token ends a connection, and a person has to check it: that is no everyday fault."""
 
 
@@ -62,7 +73,7 @@ def background_faults(shape: ExportShape) -> list[Fault]:
     ]
     faults += [
         Fault(kind=kind, on=template, probability=shape.fault_rate / len(_OF_READS))
-        for template in (SEARCH, READ, FACTS)
+        for template in (SEARCH, READ, FETCH, FACTS)
         for kind in _OF_READS
     ]
     faults += [

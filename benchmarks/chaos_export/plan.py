@@ -56,7 +56,7 @@ def plan_exports(shape: ExportShape, seed: int) -> list[PlannedExport]:
             PlannedExport(
                 name=name,
                 project=f"P{chr(ord('A') + number % shape.projects)}",
-                at=randomness.uniform(0, shape.host.seconds / 3) if number else 0.0,
+                at=randomness.uniform(0, shape.host.seconds * 0.6) if number else 0.0,
                 bulk=_BULK[number % len(_BULK)],
                 sheets=make_sheets(name, each, randomness),
                 edits=max(3, each // 4),

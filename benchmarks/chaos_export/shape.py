@@ -36,8 +36,9 @@ class ExportShape:
     """Settings of the export, for workers and API."""
 
 
-def _environment(*, timeout: float, pace: float) -> dict[str, str]:
+def _environment(*, timeout: float, pace: float, index_lag: float) -> dict[str, str]:
     return {
+        "TICKETGEN_EXPORT_JIRA_INDEX_LAG": str(index_lag + 2),
         "TICKETGEN_EXPORT_JIRA_TIMEOUT": str(timeout),
         "TICKETGEN_EXPORT_JIRA_PACE": str(pace),
         "TICKETGEN_EXPORT_LONGEST_PAUSE": "5",
@@ -46,7 +47,7 @@ def _environment(*, timeout: float, pace: float) -> dict[str, str]:
 
 
 def long_export(
-    *, sessions: int = 10, tickets: int = 320, seconds: float = 240, workers: int = 4
+    *, sessions: int = 12, tickets: int = 312, seconds: float = 180, workers: int = 4
 ) -> ExportShape:
     """Minutes long, with short leases: what matters here is what a dead attempt leaves behind."""
     host = short_shape(runs=0, seconds=seconds, workers=workers)
@@ -63,12 +64,12 @@ def long_export(
         sessions=sessions,
         tickets=tickets,
         projects=max(1, sessions * 2 // 5),
-        index_lag=25,
+        index_lag=14,
         latency=0.05,
         longest_delay=4.5,
         fault_rate=0.05,
         storm=25,
-        environment=_environment(timeout=1.5, pace=0.15),
+        environment=_environment(timeout=1, pace=0.15, index_lag=14),
     )
 
 
@@ -78,10 +79,10 @@ def short_export(
     """About a minute, also as a test."""
     return replace(
         long_export(sessions=sessions, tickets=tickets, seconds=seconds, workers=workers),
-        index_lag=12,
+        index_lag=11,
         longest_delay=3,
         projects=max(1, sessions - 1),
         fault_rate=0.15,
         storm=10,
-        environment=_environment(timeout=1, pace=0.1),
+        environment=_environment(timeout=1, pace=0.1, index_lag=11),
     )

@@ -10,7 +10,7 @@ from functools import partial
 
 from benchmarks.chaos.fleet import Fleet, Post
 from benchmarks.chaos.troubles import Deck, Troubles
-from benchmarks.chaos_export.faults import ATTACH, BULK, CREATE, FACTS, LINK, READ, SEARCH
+from benchmarks.chaos_export.faults import ATTACH, BULK, CREATE, FACTS, FETCH, LINK, READ, SEARCH
 from benchmarks.chaos_export.peers import owner_of
 from benchmarks.chaos_export.shape import ExportShape
 from benchmarks.chaos_export.site import Site
@@ -25,6 +25,7 @@ _AIMS = {
     "link": (LINK, 4),
     "search": (SEARCH, 1),
     "read": (READ, 1),
+    "read of many": (FETCH, 2),
     "facts": (FACTS, 1),
 }
 """Requests that workers are killed in, and how often each is in the deck."""
