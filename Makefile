@@ -7,7 +7,7 @@ MEMBERS := core plugins/processing plugins/adf_validation plugins/export plugins
 .PHONY: help install demo test test-fast lint format types contracts check docs bench chaos proof
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: ## Install everything for development, members editable
 	python3 -m venv $(VENV)
@@ -51,5 +51,8 @@ proof: ## Prove ADF on twenty times as many random texts and documents as the te
 
 chaos: ## Break everything around the host for minutes, and count what is lost
 	$(BIN)/python -m benchmarks.chaos --seed 1
+
+chaos-export: ## Export to a stand-in for Jira while everything breaks, and count its issues
+	$(BIN)/python -m benchmarks.chaos_export --seed 1
 
 check: test lint types contracts ## What CI runs, in the same order

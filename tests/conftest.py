@@ -22,6 +22,7 @@ _LONG = (
     "tests/flows/test_stranger.py",
     "tests/rules/test_tutorial.py",
     "tests/flows/test_chaos.py",
+    "tests/flows/test_chaos_export.py",
     "tests/core/test_worker",
     "tests/core/scaffold/",
     "tests/core/testing_kit/test_typing.py",
