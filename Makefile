@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 MEMBERS := core plugins/processing plugins/adf_validation plugins/export plugins/cleanup
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format types contracts check docs bench chaos proof
+.PHONY: help install demo test test-fast lint format types contracts check docs bench chaos chaos-export proof
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
