@@ -244,12 +244,13 @@ async def test_who_does_not_consent_is_told_so_and_nothing_is_kept(api: Api, pla
     assert (await _pending(api.runtime), await _secrets(api.runtime)) == (0, 0)
 
 
-async def test_without_a_code_and_an_error_nothing_is_connected(api: Api) -> None:
+async def test_without_a_code_and_an_error_nothing_is_connected(api: Api, place: Place) -> None:
     state = httpx2.URL(await begun(api)).params["state"]
 
     answer = await back(api, state=state)
 
     assert answer.status_code == 400
+    assert place.refreshes == 0
     assert await _secrets(api.runtime) == 0
 
 
