@@ -82,23 +82,6 @@ def rich_document() -> Node:
         "content": [distant],
     }
     extension = {"extensionKey": "k", "extensionType": "t"}
-    inline = {
-        "type": "paragraph",
-        "marks": [{"type": "alignment", "attrs": {"align": "center"}}],
-        "content": [
-            {"type": "text", "text": "x", "marks": [{"type": "strong"}, {"type": "em"}]},
-            {"type": "text", "text": "y", "marks": [{"type": "code"}]},
-            {"type": "mention", "attrs": {"id": "u", "text": "@u"}},
-            {"type": "emoji", "attrs": {"shortName": ":x:"}},
-            {"type": "date", "attrs": {"timestamp": "1700000000000"}},
-            {"type": "status", "attrs": {"text": "done", "color": "green"}},
-            {"type": "placeholder", "attrs": {"text": "type"}},
-            {"type": "inlineCard", "attrs": {"url": "https://a.example"}},
-            {"type": "inlineExtension", "attrs": extension},
-            {"type": "mediaInline", "attrs": {"id": "i", "collection": "c"}},
-            {"type": "hardBreak"},
-        ],
-    }
     cell = {"type": "tableCell", "attrs": {"colspan": 1, "colwidth": [100]}, "content": [line]}
     nested = {"type": "nestedExpand", "attrs": {"title": "n"}, "content": [line]}
     header = {"type": "tableHeader", "content": [nested]}
@@ -110,7 +93,7 @@ def rich_document() -> Node:
     column = {"type": "layoutColumn", "attrs": {"width": 50}, "content": [line]}
     blocks: list[Any] = [
         {"type": "heading", "attrs": {"level": 1}, "content": words},
-        inline,
+        _rich_line(),
         {"type": "bulletList", "content": [item]},
         {"type": "orderedList", "attrs": {"order": 2}, "content": [item]},
         {"type": "codeBlock", "attrs": {"language": "php"}, "content": words},
@@ -136,6 +119,28 @@ def rich_document() -> Node:
         table,
     ]
     return {"version": 1, "type": "doc", "content": copy.deepcopy(blocks)}
+
+
+def _rich_line() -> Node:
+    """A line with every kind of inline node."""
+    extension = {"extensionKey": "k", "extensionType": "t"}
+    return {
+        "type": "paragraph",
+        "marks": [{"type": "alignment", "attrs": {"align": "center"}}],
+        "content": [
+            {"type": "text", "text": "x", "marks": [{"type": "strong"}, {"type": "em"}]},
+            {"type": "text", "text": "y", "marks": [{"type": "code"}]},
+            {"type": "mention", "attrs": {"id": "u", "text": "@u"}},
+            {"type": "emoji", "attrs": {"shortName": ":x:"}},
+            {"type": "date", "attrs": {"timestamp": "1700000000000"}},
+            {"type": "status", "attrs": {"text": "done", "color": "green"}},
+            {"type": "placeholder", "attrs": {"text": "type"}},
+            {"type": "inlineCard", "attrs": {"url": "https://a.example"}},
+            {"type": "inlineExtension", "attrs": extension},
+            {"type": "mediaInline", "attrs": {"id": "i", "collection": "c"}},
+            {"type": "hardBreak"},
+        ],
+    }
 
 
 def nodes_of(node: object) -> Iterator[Node]:
