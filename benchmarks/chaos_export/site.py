@@ -21,6 +21,12 @@ from ticketgen_export.jira_stub import Fault
 __all__ = ["Site", "serving_site"]
 
 _UP_WITHIN = 60.0
+_MODULE = "ticketgen_export.jira_stub"
+_WITH_PARENT = (
+    "import runpy; from ticketgen.cli.parent import end_with_parent; end_with_parent(); "
+    f"runpy.run_module({_MODULE!r}, run_name='__main__', alter_sys=True)"
+)
+"""Ends when this program does, however that ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +82,7 @@ class Site:
 @asynccontextmanager
 async def serving_site(projects: Sequence[str], *, seed: int, logs: Path) -> AsyncIterator[Site]:
     """Have it up while the block runs."""
-    arguments = ["-m", "ticketgen_export.jira_stub", "--json", "--port", "0", "--index-lag", "0"]
+    arguments = ["-c", _WITH_PARENT, "--json", "--port", "0", "--index-lag", "0"]
     arguments += ["--seed", str(seed)]
     for project in projects:
         arguments += ["--project", project]
@@ -84,6 +90,7 @@ async def serving_site(projects: Sequence[str], *, seed: int, logs: Path) -> Asy
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
+            stdin=PIPE,
             stdout=PIPE,
             stderr=log,
             start_new_session=True,
