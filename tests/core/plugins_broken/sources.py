@@ -284,6 +284,11 @@ BROKEN: dict[str, Broken] = {
         before=PROVIDES,
         provides="(AdfCheck(name='links', summary='Links.', check=read),)",
     ),
+    "a fix that must not be awaited": _checked(
+        "fix of AdfCheck 'links' is `async def`",
+        before=PROVIDES,
+        provides="(AdfCheck(name='links', summary='Links.', check=look, fix=read),)",
+    ),
     "a metric of another": _checked(
         "Metric 'export_waiting' is outside the plugin's names",
         before=PROVIDES,
