@@ -180,12 +180,14 @@ async def test_a_token_that_is_refused_later_loses_the_connection_until_a_check_
     made = await by_token(api, place)
     source = opened(api).book.source(UUID(made["id"]))
     access = await source.current()
+    place.stub.add_account(EMAIL, secrets.token_urlsafe(24), "Mia Moor")
 
     with pytest.raises(ConnectionLostError) as refused:
         await source.renewed(access)
     with pytest.raises(ConnectionLostError):
         await source.current()
     lost = (await api.client.get(f"/api/export/connections/{made['id']}")).json()
+    place.stub.add_account(EMAIL, place.token, "Mia Moor")
     again = await api.client.post(f"/api/export/connections/{made['id']}/check")
 
     assert "onnect again" in refused.value.recovery_actions[0]
@@ -193,6 +195,19 @@ async def test_a_token_that_is_refused_later_loses_the_connection_until_a_check_
     assert "API token" in lost["lost_reason"]
     assert again.json()["connection"]["lost_at"] is None
     assert (await source.current()) == access
+
+
+async def test_one_refusal_does_not_lose_a_token_that_the_site_still_takes(
+    api: Api, place: Place
+) -> None:
+    made = await by_token(api, place)
+    source = opened(api).book.source(UUID(made["id"]))
+    access = await source.current()
+
+    again = await source.renewed(access)
+
+    assert again == access
+    assert (await stored(api.runtime, made)).lost_at is None
 
 
 async def test_a_check_with_a_token_that_was_revoked_says_that_it_is_lost(
