@@ -63,7 +63,7 @@ async def open_state(host: Host) -> AsyncIterator[ExportState]:
     assert isinstance(settings, ExportSettings)  # noqa: S101 - the host read them
     http = SharedClient(settings)
     oauth = OAuth(http, settings)
-    renewer = Renewer(host, oauth)
+    renewer = Renewer(host, http, oauth)
     try:
         yield ExportState(
             http=http,

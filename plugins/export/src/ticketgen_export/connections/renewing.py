@@ -24,6 +24,7 @@ from ticketgen.errors import NotFoundError
 from ticketgen_export.connections import keeping
 from ticketgen_export.connections.access import Access
 from ticketgen_export.connections.oauth import OAuth, RefusedGrantError
+from ticketgen_export.connections.sites import Http, whoami
 from ticketgen_export.connections.stored import Connection, ConnectionKind
 from ticketgen_export.connections.tokens import Tokens, access_of, keep_tokens, read_tokens
 from ticketgen_export.errors import ConnectionLostError, SiteUnreachableError
@@ -87,6 +88,8 @@ class Source:
         if held.access.authorization != refused.authorization and held.is_fresh:
             return held.access
         if held.connection.kind is ConnectionKind.API_TOKEN:
+            if await self._renewer.is_taken(held.access):
+                return held.access  # one answer among many: the token is as good as ever
             raise await self._renewer.lose(held.connection, _TOKEN_REFUSED)
         return await self._renewer.renew(self._id, refused=held.access)
 
@@ -102,8 +105,9 @@ class Source:
 class Renewer:
     """Renews the tokens of connections; one per process."""
 
-    def __init__(self, host: Host, oauth: OAuth) -> None:
+    def __init__(self, host: Host, http: Http, oauth: OAuth) -> None:
         self._host = host
+        self._http = http
         self._oauth = oauth
         self._here: defaultdict[UUID, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._renewing: set[asyncio.Task[Access]] = set()
@@ -147,6 +151,14 @@ class Renewer:
     async def finish(self) -> None:
         """Wait for what is being renewed."""
         await asyncio.gather(*self._renewing, return_exceptions=True)
+
+    async def is_taken(self, access: Access) -> bool:
+        """Whether the site still lets in who has this access.
+
+        Raises:
+            SiteUnreachableError: it does not answer.
+        """
+        return await whoami(self._http, access) is not None
 
     async def lose(self, connection: Connection, reason: str) -> ConnectionLostError:
         """Mark a connection as lost; the error to raise."""

@@ -116,7 +116,12 @@ class JiraClient:
             access = await self._source.renewed(access)
             answer = await self._once(access, method, path, **content)
             if answer.status == 401:
-                await self._source.renewed(access)  # it does not help: the connection is lost
+                # It does not help: the connection is lost, or the site is not itself.
+                await self._source.renewed(access)
+                raise JiraNotReachedError(
+                    "Jira refuses an access that it has just confirmed.",
+                    recovery_actions=["Wait: the export goes on by itself."],
+                )
         if answer.is_near_limit:
             self.pace.is_near_limit()
         return answer
