@@ -49,9 +49,9 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos_export", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="same seed, same plan (default: 1)")
-    parser.add_argument("--sessions", type=int, help="default: 12, or 3 with --short")
-    parser.add_argument("--tickets", type=int, help="in all; default: 312, or 36")
-    parser.add_argument("--seconds", type=float, help="of trouble at most; default: 180, or 25")
+    parser.add_argument("--sessions", type=int, help="default: 20, or 3 with --short")
+    parser.add_argument("--tickets", type=int, help="in all; default: 320, or 36")
+    parser.add_argument("--seconds", type=float, help="of trouble at most; default: 270, or 25")
     parser.add_argument("--workers", type=int, help="default: 4, or 2")
     parser.add_argument("--short", action="store_true", help="about a minute")
     parser.add_argument("--json", metavar="FILE", help="write the table as JSON too")

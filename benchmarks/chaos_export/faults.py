@@ -60,7 +60,7 @@ def background_faults(shape: ExportShape) -> list[Fault]:
 
     Each is drawn for by itself; one call for many issues has more of them, since there are few.
     """
-    rates = {CREATE: 1.5, BULK: 6.0, ATTACH: 5.0, LINK: 1.5}
+    rates = {CREATE: 2.5, BULK: 10.0, ATTACH: 8.0, LINK: 3.0}
     faults = [
         Fault(
             kind=kind,

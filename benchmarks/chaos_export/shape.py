@@ -47,15 +47,15 @@ def _environment(*, timeout: float, pace: float, index_lag: float) -> dict[str, 
 
 
 def long_export(
-    *, sessions: int = 12, tickets: int = 312, seconds: float = 180, workers: int = 4
+    *, sessions: int = 20, tickets: int = 320, seconds: float = 270, workers: int = 4
 ) -> ExportShape:
     """Minutes long, with short leases: what matters here is what a dead attempt leaves behind."""
     host = short_shape(runs=0, seconds=seconds, workers=workers)
     return ExportShape(
         host=replace(
             host,
-            max_jobs=2,
-            pause=Span(least=1.0, most=2.8),
+            max_jobs=4,
+            pause=Span(least=0.8, most=2.2),
             freeze=Span(least=1, most=14),
             outage=Span(least=0.3, most=3),
             restart=Span(least=0.1, most=1),
@@ -63,7 +63,7 @@ def long_export(
         ),
         sessions=sessions,
         tickets=tickets,
-        projects=max(1, sessions * 2 // 5),
+        projects=max(1, sessions // 4),
         index_lag=14,
         latency=0.05,
         longest_delay=4.5,

@@ -22,7 +22,7 @@ _AIMS = {
     "create": (CREATE, 6),
     "bulk create": (BULK, 4),
     "attachment": (ATTACH, 3),
-    "link": (LINK, 4),
+    "link": (LINK, 6),
     "search": (SEARCH, 1),
     "read": (READ, 1),
     "read of many": (FETCH, 2),
