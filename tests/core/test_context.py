@@ -45,6 +45,7 @@ def _context(recorder: _Recorder, *, session_id: UUID | None = SESSION) -> TaskC
         settings=None,
         contributions=cast("Any", None),
         hooks=cast("Any", None),
+        vault=cast("Any", None),
         session_factory=cast("Any", None),
         progress=recorder,
         start=recorder.start,

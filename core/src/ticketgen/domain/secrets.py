@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     ForeignKey,
     LargeBinary,
     Select,
@@ -196,7 +197,7 @@ async def delete_expired_secrets(db: AsyncSession, *, grace: timedelta, limit: i
     return _rows(await db.execute(delete(Secret).where(Secret.id.in_(doomed))))
 
 
-def _called(name: SecretName) -> tuple[object, ...]:
+def _called(name: SecretName) -> tuple[ColumnElement[bool], ...]:
     return (
         Secret.plugin == name.plugin,
         Secret.name == name.name,

@@ -193,8 +193,8 @@ class Sending:
     """A thing that was there before the ticket was first sent: what was created for the ticket sent
     before it, or what `newest` gave. None if nothing was there."""
     reference_age: timedelta | None = None
-    """In `find`: so much earlier than the call in question that thing was created; None where it was
-    there before anything was sent, for nobody knows how long."""
+    """In `find`: so much earlier than the call in question that thing was created; None where it
+    was there before anything was sent, for nobody knows how long."""
     since_call: timedelta = timedelta(0)
     """In `find`: so long ago that call was over."""
     options: Mapping[str, Any] = field(default_factory=dict)

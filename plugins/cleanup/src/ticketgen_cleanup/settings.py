@@ -20,6 +20,7 @@ class CleanupSettings(BaseSettings):
     )
     audit_retention: Duration = Field(default=timedelta(days=90), description="Audit entries.")
     token_grace: Duration = Field(
-        default=timedelta(days=30), description="Tokens and sealed secrets, after they expired or were revoked."
+        default=timedelta(days=30),
+        description="Tokens and sealed secrets, after they expired or were revoked.",
     )
     batch_size: int = Field(default=200, ge=1, le=10_000, description="Rows deleted at once.")
