@@ -44,8 +44,8 @@ docs: ## Write the reference pages anew from the code
 bench: ## Measure what a start costs, with 0, 4 and 54 plugins
 	$(BIN)/python -m benchmarks.startup
 
-proof: ## Prove ADF on twenty times as many random texts and documents as the tests do
-	TICKETGEN_ADF_PROOF=20 TICKETGEN_ADF_MUTANTS=120000 $(BIN)/python -m pytest -n 2 --timeout 3600 \
+proof: ## Prove ADF on 25 times as many random texts and documents as the tests do
+	TICKETGEN_ADF_PROOF=25 TICKETGEN_ADF_MUTANTS=120000 $(BIN)/python -m pytest -n 2 --timeout 3600 \
 		$(addprefix tests/plugins/adf_validation/,test_proof.py test_checking.py \
 		test_conversion_proof.py test_round_trips.py)
 
