@@ -50,7 +50,7 @@ OURS = {
     ),
     "ProcessingStartResponse": "ticketgen.api.deps:TaskStarted",
     "ExportService": "ticketgen_export.service:ExportService",
-    "ExportService.execute_session_export": "ticketgen_export.service:execute_session_export",
+    "ExportService.execute_session_export": "ticketgen_export.exporting:execute_session_export",
     "ReviewService": "ticketgen_adf_validation.service:AdfValidationService",
     "ReviewService.execute_adf_validation": (
         "ticketgen_adf_validation.service:execute_adf_validation"

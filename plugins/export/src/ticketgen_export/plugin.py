@@ -12,8 +12,6 @@ from ticketgen_export.commands import app as commands
 from ticketgen_export.connections.api import public_router
 from ticketgen_export.errors import ERRORS
 from ticketgen_export.file_target import FILE_TARGET
-from ticketgen_export.jira.errors import JIRA_ERRORS
-from ticketgen_export.jira.facts import UnfitProjectError
 from ticketgen_export.jira.target import JIRA_TARGET
 from ticketgen_export.jira_csv import LONGEST_SUMMARY, summary_of
 from ticketgen_export.metrics import METRICS
@@ -47,7 +45,7 @@ def ticketgen_plugin() -> Plugin:
         ),
         settings=ExportSettings,
         lifespan=open_state,
-        errors=(*ERRORS, *JIRA_ERRORS, UnfitProjectError),
+        errors=ERRORS,
         migrations=Migrations(
             versions=Path(__file__).with_name("versions"), metadata=Base.metadata
         ),

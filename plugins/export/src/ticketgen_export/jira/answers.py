@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ticketgen.errors import TicketgenError
-from ticketgen_export.jira.errors import (
+from ticketgen_export.errors import (
     JiraBusyError,
     JiraGoneError,
     JiraPermissionError,

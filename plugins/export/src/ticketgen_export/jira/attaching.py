@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any
 
 from ticketgen.provides import ExportedFile, ExportTicket, Sending
-from ticketgen_export.jira.client import REST
-from ticketgen_export.jira.errors import (
+from ticketgen_export.errors import (
     NOTHING_WAS_DONE,
     JiraGoneError,
     JiraPermissionError,
     JiraRefusedError,
 )
+from ticketgen_export.jira.client import REST
 from ticketgen_export.jira.outlet import Outlet
 
 __all__ = ["attach_files"]

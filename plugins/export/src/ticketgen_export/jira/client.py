@@ -12,8 +12,8 @@ import stamina
 
 from ticketgen.errors import TemporaryError
 from ticketgen_export.connections.access import Access, AccessSource
+from ticketgen_export.errors import JiraGoneError, JiraNotReachedError, JiraUnansweredError
 from ticketgen_export.jira.answers import Answer
-from ticketgen_export.jira.errors import JiraGoneError, JiraNotReachedError, JiraUnansweredError
 from ticketgen_export.jira.pace import Pace
 
 __all__ = ["REST", "JiraClient"]

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from ticketgen.provides import ExportTicket, Sending, SentTicket
+from ticketgen_export.errors import JiraRefusedError, JiraUnansweredError
 from ticketgen_export.jira.answers import refusal_of
 from ticketgen_export.jira.client import REST
-from ticketgen_export.jira.errors import JiraRefusedError, JiraUnansweredError
 from ticketgen_export.jira.issues import DraftIssue, draft_issue, marker_of
 from ticketgen_export.jira.outlet import Outlet
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ticketgen.errors import TicketgenError, UserFixableError
+from ticketgen.errors import TicketgenError
+from ticketgen_export.errors import JiraGoneError, JiraPermissionError, UnfitProjectError
 from ticketgen_export.jira.client import REST, JiraClient
-from ticketgen_export.jira.errors import JiraGoneError, JiraPermissionError
 from ticketgen_export.jira.options import JiraOptions
 
-__all__ = ["ProjectFacts", "UnfitProjectError", "read_facts", "require_project"]
+__all__ = ["ProjectFacts", "read_facts", "require_project"]
 
 _SPRINT_FIELD = "com.pyxis.greenhopper.jira:gh-sprint"
 _PERMISSIONS = {
@@ -25,12 +25,6 @@ _PERMISSIONS = {
 }
 _OURS = frozenset({"summary", "description", "issuetype", "project", "labels", "reporter"})
 """Fields that an issue of ours always has, or that Jira fills in."""
-
-
-class UnfitProjectError(UserFixableError):
-    """The project cannot take the tickets as they are to be exported."""
-
-    code = "export.unfit_project"
 
 
 class ProjectFacts(BaseModel):

@@ -13,8 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from ticketgen.provides import ExportTicket, Sending, SentTicket
+from ticketgen_export.errors import NOTHING_WAS_DONE, JiraGoneError, JiraRefusedError
 from ticketgen_export.jira.client import REST
-from ticketgen_export.jira.errors import NOTHING_WAS_DONE, JiraGoneError, JiraRefusedError
 from ticketgen_export.jira.outlet import Outlet
 
 __all__ = ["link_issues"]

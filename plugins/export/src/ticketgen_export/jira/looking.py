@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ticketgen_export.errors import JiraUnansweredError
 from ticketgen_export.jira.client import REST, JiraClient
-from ticketgen_export.jira.errors import JiraUnansweredError
 from ticketgen_export.jira.issues import PROPERTY
 
 __all__ = ["find_issue", "newest_key", "number_of"]

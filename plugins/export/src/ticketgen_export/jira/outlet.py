@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ticketgen.errors import ConfigurationError, InvalidInputError
 from ticketgen.provides import ExportContext, PreparedExport, Sending
 from ticketgen_export.connections.book import ConnectionBook
+from ticketgen_export.errors import JiraRefusedError
 from ticketgen_export.jira.client import JiraClient
-from ticketgen_export.jira.errors import JiraRefusedError
 from ticketgen_export.jira.facts import ProjectFacts, require_project
 from ticketgen_export.jira.known import KnownProject, known_project
 from ticketgen_export.jira.options import JiraOptions, read_options

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from ticketgen.provides import CompletedExport, ExportTarget, ExportTicket, Sending, SentTicket
+from ticketgen_export.errors import NOTHING_WAS_DONE, JiraSearchBehindError
 from ticketgen_export.jira.attaching import attach_files
 from ticketgen_export.jira.creating import create_issue, create_issues, sent_ticket
-from ticketgen_export.jira.errors import NOTHING_WAS_DONE, JiraSearchBehindError
 from ticketgen_export.jira.issues import draft_issue, marker_of
 from ticketgen_export.jira.linking import link_issues
 from ticketgen_export.jira.looking import find_issue, newest_key
