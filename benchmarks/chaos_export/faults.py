@@ -31,7 +31,6 @@ FACTS = "GET /rest/api/3/project/{projectIdOrKey}"
 _OF_WRITES = (
     FaultKind.DROP_BEFORE,
     FaultKind.DROP_AFTER,
-    FaultKind.LATE_COMMIT,
     FaultKind.UNAVAILABLE,
     FaultKind.HTML_PAGE,
     FaultKind.HTML_PAGE_AFTER,
@@ -51,6 +50,8 @@ _OF_READS = (
     FaultKind.RESET_MID_ANSWER,
     FaultKind.TOO_MANY_REQUESTS,
 )
+_DELAYED = {CREATE: 0.04, BULK: 0.1, ATTACH: 0.08, LINK: 0.04}
+"""What is done late is the worst that can happen: a look that comes too early sees nothing."""
 _RARE = 0.0015
 """A refused token ends a connection, and a person has to check it: that is no everyday fault."""
 
@@ -80,11 +81,15 @@ def background_faults(shape: ExportShape) -> list[Fault]:
         Fault(kind=FaultKind.PARTIAL, on=BULK, probability=0.08),
         Fault(kind=FaultKind.UNAUTHORIZED, on="*", probability=_RARE),
     ]
-    slow = timedelta(seconds=shape.longest_delay)
     faults += [
-        Fault(kind=kind, on=template, probability=0.01, after=slow)
-        for template in (CREATE, BULK, ATTACH, LINK)
-        for kind in (FaultKind.SLOW_BEFORE, FaultKind.SLOW_AFTER)
+        Fault(kind=kind, on=template, probability=likely / 2, after=_delay(shape, number))
+        for template, likely in _DELAYED.items()
+        for number, kind in enumerate(
+            (
+                *(FaultKind.LATE_COMMIT, FaultKind.LATE_COMMIT),
+                *(FaultKind.SLOW_AFTER, FaultKind.SLOW_BEFORE),
+            )
+        )
     ]
     return faults
 
