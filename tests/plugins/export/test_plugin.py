@@ -28,7 +28,7 @@ def test_an_export_and_a_generation_exclude_each_other() -> None:
     assert groups["processing"] == groups["processing.regenerate"] == export.conflict_group
 
 
-def test_the_host_finds_the_target_for_files(clean_environment: pytest.MonkeyPatch) -> None:
+def test_the_host_finds_the_targets(clean_environment: pytest.MonkeyPatch) -> None:
     registry = load_registry(Settings())
 
-    assert [target.name for target in registry.provided(ExportTarget)] == ["file"]
+    assert [target.name for target in registry.provided(ExportTarget)] == ["file", "jira"]

@@ -97,6 +97,51 @@ def readiness(session: SessionWord, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def results(
+    session: SessionWord,
+    to_mend: Annotated[
+        bool, typer.Option("--to-mend", help="Only what needs a person's hand.")
+    ] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="All of them as CSV.")] = False,
+    as_page: Annotated[bool, typer.Option("--page", help="A page for a browser.")] = False,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="File for CSV or page; default: standard output.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of every ticket of an export: key, address, and what to mend by hand.
+
+    Also while it runs, and after it has stopped.
+    """
+    form = "/csv" if as_csv else "/page" if as_page else ""
+
+    async def place(client: Client) -> str:
+        return f"/api/export/results/{await find_session(client, session)}"
+
+    async def file(client: Client) -> bytes:
+        return await client.content(f"{await place(client)}{form}")
+
+    if form:
+        deliver(ask(file), to)
+        return
+
+    async def work(client: Client) -> Any:
+        only = {"to_mend": str(to_mend).lower()}
+        return await client.call("GET", await place(client), params=only)
+
+    found = ask(work)
+    if as_json:
+        print_json(found)
+        return
+    for ticket in found["tickets"]:
+        _say_result(ticket)
+    hint(
+        f"{found['done']} of {found['total']} tickets are in {found['target']} "
+        f"({found['place']}); {found['to_mend']} need a person's hand."
+    )
+
+
+@app.command()
 def rollback(
     session: SessionWord,
     to: Annotated[Stage, typer.Argument(help="review, upload or site_info_collection.")],
@@ -155,6 +200,16 @@ def _say_failure(item: Mapping[str, Any]) -> None:
         say(f"    → {as_commands(str(action))}")
     for run in item.get("retrying", []):
         say(f"  it is tried again by itself: {run['task_type']}, {run['tries']} tries so far")
+
+
+def _say_result(ticket: Mapping[str, Any]) -> None:
+    key = ticket["reference"] or ticket["state"].replace("_", " ")
+    state = "" if ticket["state"] == "done" else f"  ({ticket['state'].replace('_', ' ')})"
+    say((key, "bold"), f"  {ticket['title']}{state if ticket['reference'] else ''}")
+    if ticket["url"]:
+        say(f"  {ticket['url']}")
+    for fix in ticket["manual_fixes"]:
+        say((f"  → {fix}", "yellow"))
 
 
 def _who(item: Mapping[str, Any]) -> str:

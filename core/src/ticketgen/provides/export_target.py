@@ -150,7 +150,7 @@ class PreparedExport:
     """As JSON, without a secret: it is shown with the run."""
     place: str = ""
     """Which of the target's places it goes to, at most 100 characters. A ticket is created once in
-    each place: `https://example.atlassian.net HM`. Empty: the session's project key."""
+    each place: `example.atlassian.net/HM`. Empty: the session's project key."""
 
 
 class Effect(Protocol):

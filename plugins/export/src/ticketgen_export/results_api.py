@@ -57,7 +57,7 @@ class ResultsView(BaseModel):
             "examples": [
                 {
                     "target": "jira",
-                    "place": "harbour.atlassian.net HM",
+                    "place": "harbour.atlassian.net/HM",
                     "done": 1,
                     "total": 1,
                     "to_mend": 1,

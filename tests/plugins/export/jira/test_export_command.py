@@ -75,6 +75,29 @@ async def test_what_is_to_be_mended_by_hand_is_said_line_by_line(
     assert len(place.stub.links) == 2
 
 
+async def test_results_are_shown_with_key_address_and_what_to_mend(
+    prompt: Prompt, place: Place, session: str
+) -> None:
+    await connect(prompt.api, place)
+    await prompt.said("sessions", "export", session, *_given())
+
+    said = await prompt.said("sessions", "results", session)
+    to_mend = await prompt.said("sessions", "results", session, "--to-mend")
+    sheet = await prompt.said("sessions", "results", session, "--csv")
+    page = await prompt.said("sessions", "results", session, "--page")
+
+    assert [line.split()[0] for line in said.splitlines() if line.startswith("HM-")] == [
+        "HM-1",
+        "HM-2",
+        "HM-3",
+    ]
+    assert f"{place.url}/browse/HM-2" in said
+    assert "HM-1: Assignee: nobody who can be assigned" in to_mend
+    assert "HM-2" not in to_mend
+    assert sheet.lstrip("\ufeff").startswith("position,reference,title")
+    assert page.startswith("<!doctype html>")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "advice"),
     [

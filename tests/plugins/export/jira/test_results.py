@@ -33,7 +33,7 @@ async def test_results_show_key_and_address_of_every_ticket(api: Api, place: Pla
 
     results = (await api.client.get(f"/api/export/results/{session_id}")).json()
     assert (results["target"], results["done"], results["total"]) == ("jira", 3, 3)
-    assert results["place"].endswith(f" {PROJECT}")
+    assert results["place"].endswith(f"/{PROJECT}")
     assert [one["url"] for one in results["tickets"]] == [
         f"{place.url}/browse/{PROJECT}-{number}" for number in (1, 2, 3)
     ]

@@ -106,7 +106,7 @@ async def prepare_jira(db: AsyncSession, context: ExportContext) -> PreparedExpo
     site = connection.site_url.partition("://")[2]
     return PreparedExport(
         options=settled.model_dump(mode="json", exclude_none=True),
-        place=f"{site} {project_key}"[-100:],
+        place=f"{site}/{project_key}"[-100:],
     )
 
 
