@@ -251,6 +251,25 @@ def test_the_same_markdown_always_becomes_the_same_document() -> None:
     assert markdown_to_adf(markdown) == markdown_to_adf(markdown)
 
 
+def test_a_link_on_nothing_is_a_link_on_its_address() -> None:
+    link = {"type": "link", "attrs": {"href": "https://a.example"}}
+
+    block = only_block("[](https://a.example)")
+
+    assert block["content"] == [{"type": "text", "text": "https://a.example", "marks": [link]}]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "shown"), [("a\\\n[]()", "a"), ("a&#10;b&#13;c", "a b c"), ("x\n\n[]()", "x")]
+)
+def test_what_shows_nothing_leaves_nothing_behind(markdown: str, shown: str) -> None:
+    assert only_block(markdown)["content"] == [{"type": "text", "text": shown}]
+
+
+def test_a_task_without_words_is_an_item_of_a_list() -> None:
+    assert only_block("- [ ] []()")["type"] == "bulletList"
+
+
 PLAIN = [
     "words",
     "a - b",

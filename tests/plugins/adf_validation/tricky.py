@@ -55,5 +55,7 @@ TRICKY = {
     "neighbours": "- a\n\n* b\n\n+ c\n\n1. d\n\n1) e\n\n> f\n\n> g\n\n- [ ] h\n\n* i",
     "intraword": "sn*ak*e c**as**e ~~(a)~~b x**(y)**z _a_**b**~~c~~ *(**a** b)*c",
     "bars above dashes": "a  \n| b `|`\n-\n\nc\\\nd\n---\n\ne\\\n\\| f\n===",
+    "nothing to see": "a\\\n[]()\n\n[]()\n\n- [ ] []()\n\n> []()\n\n[](https://a.example)",
+    "line feeds by number": "a&#10;b&#13;c\n\n| d&#10;e |\n|---|\n\n**f&#10;**",
     "formula": "=SUM(A1) +1 -1 @x",
 }
