@@ -40,6 +40,14 @@ class Answer:
         return 200 <= self.status < 300
 
     @property
+    def lacks_scope(self) -> bool:
+        """Whether an OAuth token was refused for what it may not do, and not for its age.
+
+        The gateway answers that with 401 too, so that only the words tell.
+        """
+        return self.status == 401 and b"scope does not match" in self.content
+
+    @property
     def is_near_limit(self) -> bool:
         """Whether less than a fifth of a limit is left, as Jira says itself."""
         return self.headers.get("x-ratelimit-nearlimit", "").lower() == "true"
@@ -68,6 +76,15 @@ class Answer:
                 "Jira asks for a pause: its limit of calls is used up.",
                 retry_after=self._retry_after() or _PAUSE,
                 recovery_actions=["Wait: the export goes on by itself."],
+                technical_details=details,
+            )
+        if self.lacks_scope:
+            return JiraPermissionError(
+                f"The OAuth application may not {what}: a scope is missing.",
+                recovery_actions=[
+                    "Ask an administrator to add the scopes of docs/connecting-jira.md to the "
+                    "application, then connect again.",
+                ],
                 technical_details=details,
             )
         if self.status == 403:

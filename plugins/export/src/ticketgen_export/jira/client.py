@@ -112,7 +112,7 @@ class JiraClient:
         """One request; a second one only where the first was refused for its access."""
         access = await self._source.current()
         answer = await self._once(access, method, path, **content)
-        if answer.status == 401:
+        if answer.status == 401 and not answer.lacks_scope:
             access = await self._source.renewed(access)
             answer = await self._once(access, method, path, **content)
             if answer.status == 401:

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
+from ticketgen_export.errors import JiraPermissionError, JiraRefusedError
 from ticketgen_export.jira.client import REST, JiraClient
 from ticketgen_export.jira.facts import ProjectFacts, read_facts
 from ticketgen_export.jira.options import JiraOptions
@@ -109,13 +110,16 @@ async def _keep_people(db: Any, known: KnownProject) -> None:
 
 async def _find_person(client: JiraClient, project_key: str, name: str) -> str | None:
     """The one account that is called so; of several none: nothing is guessed."""
-    found = await client.read(
-        f"{REST}/user/assignable/search",
-        "see who can be assigned",
-        project=project_key,
-        query=name,
-        maxResults=50,
-    )
+    try:
+        found = await client.read(
+            f"{REST}/user/assignable/search",
+            "see who can be assigned",
+            project=project_key,
+            query=name,
+            maxResults=50,
+        )
+    except (JiraPermissionError, JiraRefusedError):
+        return None  # the account may not look people up: the assignee is left to a person
     wanted = name.strip().casefold()
     same = {
         str(person["accountId"])

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ticketgen.errors import ConfigurationError, InvalidInputError
 from ticketgen.provides import ExportContext, PreparedExport, Sending
 from ticketgen_export.connections.book import ConnectionBook
-from ticketgen_export.errors import JiraRefusedError
+from ticketgen_export.errors import JiraPermissionError, JiraRefusedError
 from ticketgen_export.jira.client import JiraClient
 from ticketgen_export.jira.facts import ProjectFacts, require_project
 from ticketgen_export.jira.known import KnownProject, known_project
@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 _MARGIN = timedelta(seconds=2)
+_SCOPES = frozenset({"read:jira-work", "write:jira-work"})
+"""What an OAuth connection needs to export at all; sprints and people need more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,9 +168,9 @@ async def _known(
     settings = _settings(context)
     pace = timedelta(seconds=options.pace) if options.pace is not None else settings.jira_pace
     book: ConnectionBook = state.book
-    client = JiraClient(
-        state.http, book.source(connection_id), timeout=settings.jira_timeout, pace=Pace(pace)
-    )
+    source = book.source(connection_id)
+    _require_scopes((await source.current()).scopes)
+    client = JiraClient(state.http, source, timeout=settings.jira_timeout, pace=Pace(pace))
     known = await known_project(
         client,
         state.unit_of_work,
@@ -179,6 +181,18 @@ async def _known(
         believed=believed,
     )
     return client, known
+
+
+def _require_scopes(scopes: frozenset[str] | None) -> None:
+    missing = _SCOPES - scopes if scopes is not None else frozenset()
+    if missing:
+        raise JiraPermissionError(
+            f"The connection was consented to without {', '.join(sorted(missing))}.",
+            recovery_actions=[
+                "Ask an administrator to add these scopes to the OAuth application, then connect "
+                "again with POST /api/export/connections/oauth.",
+            ],
+        )
 
 
 def _settings(context: ExportContext) -> ExportSettings:
