@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="same seed, same plan (default: 1)")
     parser.add_argument("--sessions", type=int, help="default: 20, or 3 with --short")
     parser.add_argument("--tickets", type=int, help="in all; default: 320, or 36")
-    parser.add_argument("--seconds", type=float, help="of trouble at most; default: 270, or 25")
+    parser.add_argument("--seconds", type=float, help="of trouble at most; default: 330, or 25")
     parser.add_argument("--workers", type=int, help="default: 4, or 2")
     parser.add_argument("--short", action="store_true", help="about a minute")
     parser.add_argument("--json", metavar="FILE", help="write the table as JSON too")

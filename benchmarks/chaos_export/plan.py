@@ -17,6 +17,8 @@ PEOPLE = ("Ada Lovelace", "Grace Hopper")
 
 _ASSIGNEES = (*PEOPLE, "Nobody Known")
 _SPRINTS = ("Sprint 1", "Sprint 2", "Sprint 404")
+_STARTED_WITHIN = 0.8
+"""Of the time of trouble: so that some exports are creating issues while others draw links."""
 _BULK = (1, 50, 7)
 """Issues by one call, of one session after the other."""
 
@@ -56,7 +58,7 @@ def plan_exports(shape: ExportShape, seed: int) -> list[PlannedExport]:
             PlannedExport(
                 name=name,
                 project=f"P{chr(ord('A') + number % shape.projects)}",
-                at=randomness.uniform(0, shape.host.seconds * 0.6) if number else 0.0,
+                at=randomness.uniform(0, shape.host.seconds * _STARTED_WITHIN) if number else 0.0,
                 bulk=_BULK[number % len(_BULK)],
                 sheets=make_sheets(name, each, randomness),
                 edits=max(3, each // 4),

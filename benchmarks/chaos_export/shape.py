@@ -47,7 +47,7 @@ def _environment(*, timeout: float, pace: float, index_lag: float) -> dict[str, 
 
 
 def long_export(
-    *, sessions: int = 20, tickets: int = 320, seconds: float = 270, workers: int = 4
+    *, sessions: int = 20, tickets: int = 320, seconds: float = 330, workers: int = 4
 ) -> ExportShape:
     """Minutes long, with short leases: what matters here is what a dead attempt leaves behind."""
     host = short_shape(runs=0, seconds=seconds, workers=workers)
@@ -55,7 +55,7 @@ def long_export(
         host=replace(
             host,
             max_jobs=4,
-            pause=Span(least=0.8, most=2.2),
+            pause=Span(least=2.0, most=4.5),
             freeze=Span(least=1, most=14),
             outage=Span(least=0.3, most=3),
             restart=Span(least=0.1, most=1),
@@ -79,6 +79,11 @@ def short_export(
     """About a minute, also as a test."""
     return replace(
         long_export(sessions=sessions, tickets=tickets, seconds=seconds, workers=workers),
+        host=replace(
+            short_shape(runs=0, seconds=seconds, workers=workers),
+            max_jobs=2,
+            pause=Span(least=0.8, most=2.2),
+        ),
         index_lag=11,
         longest_delay=3,
         projects=max(1, sessions - 1),

@@ -48,9 +48,8 @@ class ExportTroubles(Troubles):
         """Every trouble there is; deliveries are lost and doubled by the other program."""
         usual = super().deck()
         kept = {name: made for name, made in usual.items() if not name.startswith("deliveries")}
-        # Each of these costs an export a wait; most are to happen while it writes.
-        kept["worker killed"] = (2, kept["worker killed"][1])
-        kept["worker frozen"] = (2, kept["worker frozen"][1])
+        # What is no request of an export is rare here: the other program has plenty of it.
+        kept = {name: (min(2, number), made) for name, (number, made) in kept.items()}
         aimed: Deck = {
             f"worker killed in a {name}": (number, partial(self._strike, template, Fleet.kill))
             for name, (template, number) in _AIMS.items()
@@ -65,8 +64,8 @@ class ExportTroubles(Troubles):
                 ),
                 "worker frozen in a create": (1, partial(self._freeze_in, CREATE)),
                 "worker frozen in a link": (1, partial(self._freeze_in, LINK)),
-                "api killed": (3, self._kill_api),
-                "jira answers 429 only": (2, self._storm),
+                "api killed": (2, self._kill_api),
+                "jira answers 429 only": (1, self._storm),
             }
         )
 
