@@ -284,7 +284,7 @@ PLAIN = [
     "'",
 ]
 CODES = ["`a`", "`a b`", "` a `", "`a `", "` `", "``", "`a` b", "`a\\`", "`*x*`", "`a``b`", "`\\``"]
-LINKS = ["a//b.example", "http://a.example", "me@a.example", "`me@a.example`", "mailto:a", "www.a"]
+LINKS = ["a//b.org", "http://a.example", "me@a.org", "`me@a.example`", "mailto:b@a.org", "www.a"]
 
 
 @pytest.mark.parametrize("line", [*PLAIN, *CODES, *LINKS])
