@@ -21,6 +21,7 @@ from ticketgen.domain.secrets import count_by_key, list_secrets
 from ticketgen.runtime import Runtime
 from ticketgen.testing import Api
 from ticketgen_export.connections.access import Access
+from ticketgen_export.connections.renewing import Renewer
 from ticketgen_export.connections.sites import basic
 from ticketgen_export.errors import (
     ChooseConnectionError,
@@ -71,7 +72,8 @@ async def test_the_access_is_what_the_site_wants(api: Api, place: Place) -> None
         ({"token": secrets.token_urlsafe(24)}, 422, "export.site_refused"),
         ({"email": "otto@example.org"}, 422, "export.site_refused"),
         ({"site_url": "http://jira.example.org"}, 422, "export.site_address"),
-        ({"site_url": "https://127.0.0.1:9"}, 503, "export.site_unreachable"),
+        ({"site_url": "https://127.0.0.1:9"}, 422, "export.site_refused"),
+        ({"site_url": "https://0xa9fea9fe"}, 422, "export.site_address"),
         ({"email": "no address"}, 422, "invalid_input"),
         ({"email": "a\x00@example.org"}, 422, "invalid_input"),
         ({"name": "a\x00b"}, 422, "invalid_input"),
@@ -90,6 +92,27 @@ async def test_what_the_site_does_not_take_is_not_kept(
     assert body["token"] not in answer.text
     assert (await api.client.get("/api/export/connections")).json() == []
     assert await _kept(api.runtime) == 0
+
+
+async def test_a_failure_to_connect_does_not_tell_what_there_is_at_an_address(
+    api: Api, place: Place
+) -> None:
+    me = "GET /rest/api/3/myself"
+    kinds = [FaultKind.UNAVAILABLE, FaultKind.DROP_BEFORE, FaultKind.HTML_PAGE_AFTER]
+    nobody = new_connection(place, site_url="http://127.0.0.1:9")
+
+    answers = [await api.client.post("/api/export/connections", json=nobody)]
+    for kind in kinds:
+        place.stub.add_faults(Fault(kind=kind, on=me))
+        answers.append(await api.client.post("/api/export/connections", json=new_connection(place)))
+
+    problems = [answer.json() for answer in answers]
+    told = {
+        (one["status"], one["code"], one["detail"].partition(" ")[2], *one["recovery_actions"])
+        for one in problems
+    }
+    assert len(told) == 1, told
+    assert "does not answer as a Jira Cloud site does" in problems[0]["detail"]
 
 
 @pytest.mark.parametrize("kind", [FaultKind.HTML_PAGE_AFTER, FaultKind.TRUNCATED])
@@ -197,6 +220,41 @@ async def test_a_token_that_is_refused_later_loses_the_connection_until_a_check_
     assert (await source.current()) == access
 
 
+async def test_an_old_token_that_is_refused_does_not_lose_what_was_connected_again(
+    api: Api, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await by_token(api, place)
+    source = opened(api).book.source(UUID(made["id"]))
+    old = await source.current()
+    place.token = secrets.token_urlsafe(24)
+    place.stub.add_account(EMAIL, place.token, "Mia Moor")
+
+    async def asked_while_the_user_connects_again(_renewer: Renewer, access: Access) -> bool:
+        await by_token(api, place)
+        return access.authorization != old.authorization
+
+    monkeypatch.setattr(Renewer, "is_taken", asked_while_the_user_connects_again)
+
+    access = await source.renewed(old)
+
+    assert access.authorization == basic(EMAIL, place.token)
+    assert (await stored(api.runtime, made)).lost_at is None
+    assert "connection.lost" not in [entry.action for entry in await audited(api.runtime)]
+
+
+async def test_a_connection_that_was_deleted_during_a_run_says_what_to_do(
+    api: Api, place: Place
+) -> None:
+    made = await by_token(api, place)
+    source = opened(api).book.source(UUID(made["id"]))
+    await api.client.delete(f"/api/export/connections/{made['id']}")
+
+    with pytest.raises(ConnectionLostError, match="deleted") as refused:
+        await source.current()
+
+    assert refused.value.recovery_actions == ("Connect again, then start the export again.",)
+
+
 async def test_one_refusal_does_not_lose_a_token_that_the_site_still_takes(
     api: Api, place: Place
 ) -> None:
@@ -259,7 +317,10 @@ async def test_without_a_name_the_only_good_connection_is_picked(api: Api, place
 
     assert only.id == UUID(first["id"])
     assert named.name == "Second"
-    assert any(first["id"] in action for action in several.value.recovery_actions)
+    [shown] = [one for one in several.value.recovery_actions if first["id"] in one]
+    assert first["name"] in shown
+    assert f"--option connection={first['id']}" in shown
+    assert f'"options": {{"connection": "{first["id"]}"}}' in shown
 
 
 async def test_every_change_is_audited(api: Api, place: Place) -> None:

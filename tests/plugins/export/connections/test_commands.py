@@ -174,9 +174,17 @@ async def test_who_does_not_consent_ends_the_command(
     assert "did not consent" in said
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["first time", "again"])
 async def test_where_the_api_takes_the_browser_in_the_command_waits_for_what_comes_of_it(
-    api: Api, place: Place, prompt: Runtime, clean_environment: pytest.MonkeyPatch
+    api: Api,
+    place: Place,
+    prompt: Runtime,
+    clean_environment: pytest.MonkeyPatch,
+    *,
+    again: bool,
 ) -> None:
+    if again:
+        await by_oauth(api)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         callback = f"http://127.0.0.1:{taken.getsockname()[1]}/callback"
         _use_callback(place, clean_environment, callback)

@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import io
 import logging
+import secrets
+import traceback
+from datetime import timedelta
 from uuid import UUID
 
+import httpx2
 import pytest
 import structlog
+from pydantic import ValidationError
 
 from tests.plugins.export.connections.place import (
     Place,
@@ -22,8 +27,12 @@ from tests.plugins.export.connections.place import (
 )
 from ticketgen.logs import configure_logs
 from ticketgen.testing import Api
+from ticketgen_export.connections.access import Access
 from ticketgen_export.connections.renewing import _Held
 from ticketgen_export.connections.tokens import Tokens
+from ticketgen_export.errors import JiraUnansweredError
+from ticketgen_export.jira.client import JiraClient
+from ticketgen_export.jira.pace import Pace
 
 pytestmark = pytest.mark.services
 
@@ -103,6 +112,39 @@ async def test_nothing_that_holds_a_secret_shows_it(api: Api, place: Place) -> N
     assert "abc-xyz" not in shown
     assert held.tokens.access_token not in shown
     assert str(await mia(api.runtime))
+
+
+async def test_a_header_that_cannot_be_sent_is_not_quoted(place: Place) -> None:
+    token = secrets.token_urlsafe(24)
+    access = Access(
+        api_url=place.url, site_url=place.url, authorization=f"Bearer {token}\n", scopes=None
+    )
+
+    class Given:
+        async def current(self) -> Access:
+            return access
+
+        async def renewed(self, refused: Access) -> Access:
+            return refused
+
+    async with httpx2.AsyncClient() as http:
+        patience = timedelta(seconds=5)
+        client = JiraClient(lambda: http, Given(), timeout=patience, pace=Pace(timedelta(0)))
+        with pytest.raises(JiraUnansweredError) as refused:
+            await client.write("/rest/api/3/issue", "create an issue", json={})
+
+    shown = "".join(traceback.format_exception(refused.value))
+    assert refused.value.technical_details == {"error": "LocalProtocolError"}
+    assert token not in shown + repr(refused.value.__cause__)
+
+
+def test_tokens_that_cannot_be_read_are_not_quoted() -> None:
+    token = secrets.token_urlsafe(24)
+
+    with pytest.raises(ValidationError) as refused:
+        Tokens.model_validate_json(f'{{"refresh_token": "{token}"}}')
+
+    assert token not in str(refused.value)
 
 
 def test_the_logs_of_the_http_library_are_kept_down() -> None:

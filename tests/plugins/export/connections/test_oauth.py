@@ -25,7 +25,7 @@ from ticketgen.ports import Role
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
 from ticketgen.testing import Api
-from ticketgen_export.connections.oauth import SCOPES
+from ticketgen_export.connections.oauth import SCOPES, _site
 from ticketgen_export.connections.stored import PendingAuthorization
 from ticketgen_export.errors import OAuthNotSetUpError
 from ticketgen_export.jira_stub import Fault, FaultKind
@@ -125,7 +125,7 @@ async def test_the_page_holds_no_secret_and_no_script_and_is_not_kept_by_anybody
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     assert "<script" not in answer.text
     assert "&lt;script&gt;" in answer.text
-    assert "mia can now let ticketgen work" in answer.text
+    assert f"<h1>mia, a user of ticketgen, is connected to {place.url}</h1>" in answer.text
     for secret in (*returned.values(), *place.secrets()):
         assert secret not in answer.text
 
@@ -286,6 +286,16 @@ async def test_a_site_that_was_asked_for_and_not_granted_is_not_replaced_by_anot
     assert place.url in refused.text
     assert taken.status_code == 200
     assert len(await _connections(api)) == 1
+
+
+def test_the_site_of_a_consent_is_spelled_as_one_that_a_user_gives() -> None:
+    item = {"id": "1", "url": "https://Harbour.atlassian.net.:443/", "scopes": []}
+
+    site = _site(item, "https://api.atlassian.com")
+
+    assert site is not None
+    assert site.url == "https://harbour.atlassian.net"
+    assert _site({**item, "url": "x"}, "https://api.atlassian.com") is None
 
 
 async def test_a_logout_revokes_at_the_provider_and_forgets_here(api: Api, place: Place) -> None:

@@ -121,6 +121,36 @@ async def test_access_that_was_refused_is_renewed_at_once(api: Api, place: Place
     assert place.refreshes == 2  # the code, and one renewal
 
 
+async def test_access_that_is_refused_though_it_was_renewed_loses_the_connection(
+    api: Api, place: Place
+) -> None:
+    made = await by_oauth(api)
+    source = _source(api, made)
+    second = await source.renewed(await source.current())
+    asked = place.refreshes
+    still_taken = await source.renewed(second)
+    place.stub.oauth.expire_access_tokens()
+
+    with pytest.raises(ConnectionLostError, match="just renewed"):
+        await source.renewed(second)
+
+    assert still_taken == second
+    assert place.refreshes == asked
+    assert (await stored(api.runtime, made)).lost_at is not None
+
+
+async def test_access_that_runs_out_later_is_renewed_again(api: Api, place: Place) -> None:
+    made = await by_oauth(api)
+    source = _source(api, made)
+    second = await source.renewed(await source.current())
+    place.stub.oauth.expire_access_tokens()
+
+    third = await source.renewed(await source.current())
+
+    assert third.authorization != second.authorization
+    assert (await stored(api.runtime, made)).lost_at is None
+
+
 async def test_many_at_once_in_several_processes_make_one_renewal(api: Api, place: Place) -> None:
     place.behave(latency_min=timedelta(milliseconds=200), latency_max=timedelta(milliseconds=250))
     made = await by_oauth(api)

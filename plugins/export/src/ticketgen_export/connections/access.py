@@ -20,6 +20,8 @@ class Access:
     """The value of the header `Authorization`."""
     scopes: frozenset[str] | None
     """What OAuth has granted; None for an API token, which may do what its user may."""
+    is_second: bool = field(default=False, compare=False)
+    """Whether it was given in place of a refused one: if it is refused too, the site is asked."""
 
 
 class AccessSource(Protocol):

@@ -49,7 +49,11 @@ class ConnectionBook:
         if good:
             raise ChooseConnectionError(
                 "You have several connections to Jira; name one.",
-                recovery_actions=[f"{one.id}: {one.name}" for one in good],
+                recovery_actions=[
+                    f"For {one.name}: --option connection={one.id}, or over the API "
+                    f'"options": {{"connection": "{one.id}"}}.'
+                    for one in good
+                ],
             )
         if found:
             raise lost(found[-1])

@@ -153,23 +153,33 @@ async def drop_renewal(db: AsyncSession, connection_id: UUID, renewal_id: UUID) 
 
 
 async def mark_lost(
-    db: AsyncSession, connection_id: UUID, reason: str, *, renewal_id: UUID | None = None
-) -> None:
-    """Write down that the connection does not work any more, and why.
+    db: AsyncSession, read: Connection, reason: str, *, renewal_id: UUID | None = None
+) -> bool:
+    """Write down that the connection does not work any more, and why; whether that was done.
 
-    With a `renewal_id` only if that lease still stands: another may have renewed it meanwhile.
+    Only if it is still as it was read, or with a `renewal_id` if that lease still stands: its user
+    may have connected again meanwhile, or another may have renewed it.
     """
-    where = [Connection.id == connection_id]
-    if renewal_id is not None:
-        where.append(Connection.renewal_id == renewal_id)
-    await _change(
-        db,
-        *where,
-        lost_at=func.coalesce(Connection.lost_at, func.clock_timestamp()),
-        lost_reason=reason,
-        renewal_id=None,
-        renewal_until=None,
+    if renewal_id is None:
+        stands = [
+            Connection.checked_at.is_not_distinct_from(read.checked_at),
+            Connection.expires_at.is_not_distinct_from(read.expires_at),
+        ]
+    else:
+        stands = [Connection.renewal_id == renewal_id]
+    marked = await db.scalar(
+        update(Connection)
+        .where(Connection.id == read.id, *stands)
+        .values(
+            lost_at=func.coalesce(Connection.lost_at, func.clock_timestamp()),
+            lost_reason=reason,
+            renewal_id=None,
+            renewal_until=None,
+        )
+        .returning(Connection.id)
+        .execution_options(synchronize_session=False)
     )
+    return marked is not None
 
 
 async def mark_checked(

@@ -15,8 +15,9 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from pydantic import SecretStr
 
 from ticketgen_export.connections.access import Access
+from ticketgen_export.connections.addresses import site_address
 from ticketgen_export.connections.sites import Http, fetch, plain
-from ticketgen_export.errors import OAuthNotSetUpError, SiteUnreachableError
+from ticketgen_export.errors import OAuthNotSetUpError, SiteAddressError, SiteUnreachableError
 from ticketgen_export.settings import ExportSettings
 
 __all__ = ["SCOPES", "GrantedSite", "GrantedTokens", "OAuth", "RefusedGrantError"]
@@ -136,12 +137,13 @@ class OAuth:
         if status != 200:
             raise _unexpected(status)
         base = self._settings.oauth_api_url
-        return [
+        found = [
             _site(item, base)
             for item in answer.get("items", [])
             # Sites of Confluence are listed too.
             if any("jira" in scope for scope in item.get("scopes", []))
         ]
+        return [site for site in found if site is not None]
 
     async def revoke(self, refresh_token: str) -> bool:
         """Tell the provider that a token is not needed any more; whether it has taken note.
@@ -216,9 +218,12 @@ def _granted(answer: Mapping[str, Any]) -> GrantedTokens:
     )
 
 
-def _site(item: Mapping[str, Any], base: str) -> GrantedSite:
+def _site(item: Mapping[str, Any], base: str) -> GrantedSite | None:
     cloud_id = str(item.get("id", ""))
-    url = str(item.get("url", "")).rstrip("/")
+    try:
+        url = site_address(str(item.get("url", "")))
+    except SiteAddressError:
+        return None
     return GrantedSite(
         cloud_id=cloud_id[:100],
         url=url[:300],

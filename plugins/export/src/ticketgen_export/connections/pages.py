@@ -27,7 +27,8 @@ def answer_page(outcome: Connection | TicketgenError, *, owner: str = "") -> Res
         sentences = [outcome.message, *outcome.recovery_actions]
         return _page("Not connected", sentences, status=outcome.status)
     return _page(
-        "Connected",
+        # First what tells somebody who was sent here by another that it is not theirs.
+        f"{owner}, a user of ticketgen, is connected to {outcome.site_url}",
         [
             f"{owner} can now let ticketgen work on {outcome.site_url} as {outcome.account_name}.",
             "You may close this page. If you are not that user of ticketgen, somebody sent you "

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -86,17 +86,21 @@ class Source:
         """Another access in place of a refused one; raises as `AccessSource` says."""
         held = await self._read()
         if held.access.authorization != refused.authorization and held.is_fresh:
-            return held.access
-        if held.connection.kind is ConnectionKind.API_TOKEN:
-            if await self._renewer.is_taken(held.access):
-                return held.access  # one answer among many: the token is as good as ever
-            raise await self._renewer.lose(held.connection, _TOKEN_REFUSED)
-        return await self._renewer.renew(self._id, refused=held.access)
+            access = held.access
+        elif held.connection.kind is ConnectionKind.API_TOKEN:
+            access = await self._asked_about(held, _TOKEN_REFUSED)
+        elif refused.is_second and held.is_fresh:
+            # To renew it once more would not help; refused for good, it would never be lost.
+            access = await self._asked_about(held, _ACCESS_REFUSED)
+        else:
+            access = await self._renewer.renew(self._id, refused=held.access)
+        return replace(access, is_second=True)
 
-    async def lost(self) -> ConnectionLostError:
-        """Mark the connection as lost, though its tokens were renewed; the error to raise."""
-        held = await self._renewer.read(self._id, though_lost=True)
-        return await self._renewer.lose(held.connection, _ACCESS_REFUSED)
+    async def _asked_about(self, held: _Held, reason: str) -> Access:
+        if await self._renewer.is_taken(held.access):
+            return held.access  # one answer among many: it is as good as ever
+        await self._renewer.lose(held.connection, reason)
+        return (await self._read()).access  # connected again meanwhile
 
     async def _read(self) -> _Held:
         return await self._renewer.read(self._id, though_lost=self._though_lost)
@@ -116,13 +120,15 @@ class Renewer:
         """A connection with its tokens.
 
         Raises:
-            NotFoundError: it was deleted.
-            ConnectionLostError: it is known to be lost, or its tokens are gone.
+            ConnectionLostError: it was deleted, is known to be lost, or its tokens are gone.
         """
         async with self._host.unit_of_work() as work:
             # Locked, or a renewal could end between the two: the end of the old access token
             # beside the new one, which would be renewed at once.
-            connection = await keeping.get_connection(work.db, connection_id, lock="read")
+            try:
+                connection = await keeping.get_connection(work.db, connection_id, lock="read")
+            except NotFoundError:
+                raise _deleted(connection_id) from None
             if connection.lost_at is not None and not though_lost:
                 raise lost(connection)
             try:
@@ -132,7 +138,8 @@ class Renewer:
             else:
                 now = await keeping.seconds_now(work.db)
                 return _Held(connection=connection, tokens=tokens, now=now)
-        raise await self.lose(connection, _NO_TOKENS)
+        await self.lose(connection, _NO_TOKENS)
+        return await self.read(connection_id, though_lost=though_lost)  # connected again meanwhile
 
     async def renew(self, connection_id: UUID, *, refused: Access) -> Access:
         """Tokens in place of those that were refused or are about to expire.
@@ -160,13 +167,21 @@ class Renewer:
         """
         return await whoami(self._http, access) is not None
 
-    async def lose(self, connection: Connection, reason: str) -> ConnectionLostError:
-        """Mark a connection as lost; the error to raise."""
+    async def lose(
+        self, connection: Connection, reason: str, *, renewal_id: UUID | None = None
+    ) -> None:
+        """Mark a connection as lost, unless it has got other tokens since it was read.
+
+        Raises:
+            ConnectionLostError: it is lost.
+        """
         async with self._host.unit_of_work() as work:
-            await keeping.mark_lost(work.db, connection.id, reason)
-            _record_loss(work.db, connection, reason)
-        connection.lost_reason = reason
-        return lost(connection)
+            marked = await keeping.mark_lost(work.db, connection, reason, renewal_id=renewal_id)
+            if marked:
+                _record_loss(work.db, connection, reason)
+        if marked:
+            connection.lost_reason = reason
+            raise lost(connection) from None
 
     async def _renew(self, connection_id: UUID, refused: Access) -> Access:
         async with self._here[connection_id]:
@@ -215,11 +230,8 @@ class Renewer:
         except RefusedGrantError as error:
             reason = _NO_REFRESH if held.tokens.refresh_token is None else _REFUSED
             _log.warning("connection_lost", connection=str(connection.id), code=error.code)
-            async with self._host.unit_of_work() as work:
-                await keeping.mark_lost(work.db, connection.id, reason, renewal_id=claimed)
-                _record_loss(work.db, connection, reason)
-            connection.lost_reason = reason
-            raise lost(connection) from None
+            await self.lose(connection, reason, renewal_id=claimed)
+            return (await self.read(connection.id)).access  # connected again meanwhile
         except BaseException:
             await self._drop(connection.id, claimed)
             raise
@@ -253,6 +265,14 @@ def lost(connection: Connection) -> ConnectionLostError:
             "/api/export/connections/oauth, or `ticketgen export connect`."
         ],
         technical_details={"connection": str(connection.id)},
+    )
+
+
+def _deleted(connection_id: UUID) -> ConnectionLostError:
+    return ConnectionLostError(
+        "The connection was deleted.",
+        recovery_actions=["Connect again, then start the export again."],
+        technical_details={"connection": str(connection_id)},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -44,7 +45,8 @@ async def returned(
         AuthorizationStateError: nobody came back in time.
         AuthorizationRefusedError: somebody did, and was not connected.
     """
-    known = {one.id for one in await _of_user(host, user_id)}
+    # One that was there goes on with its id, and is checked anew.
+    known = {(one.id, one.checked_at) for one in await _of_user(host, user_id)}
     back: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
     try:
         async with (
@@ -65,8 +67,10 @@ async def _of_user(host: Host, user_id: UUID) -> list[Connection]:
         return list(await keeping.list_connections(work.db, of=user_id))
 
 
-async def _appeared(host: Host, user_id: UUID, begun: Begun, known: set[UUID]) -> Connection:
-    """Look until the API has used the state up, and then for the new connection."""
+async def _appeared(
+    host: Host, user_id: UUID, begun: Begun, known: set[tuple[UUID, datetime | None]]
+) -> Connection:
+    """Look until the API has used the state up, and then for the new or renewed connection."""
     while True:
         async with host.unit_of_work() as work:
             if not await keeping.is_pending(work.db, begun.state_hash):
@@ -74,7 +78,7 @@ async def _appeared(host: Host, user_id: UUID, begun: Begun, known: set[UUID]) -
         await asyncio.sleep(_LOOK_SECONDS)
     for _ in range(int(_SETTLED_SECONDS / _LOOK_SECONDS)):
         for connection in await _of_user(host, user_id):
-            if connection.id not in known:
+            if (connection.id, connection.checked_at) not in known:
                 return connection
         await asyncio.sleep(_LOOK_SECONDS)
     raise AuthorizationRefusedError(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from authlib.common.security import generate_token
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen import Host
@@ -28,7 +29,14 @@ from ticketgen_export.connections.oauth import (
     RefusedGrantError,
 )
 from ticketgen_export.connections.renewing import Renewer, Source
-from ticketgen_export.connections.sites import Account, Http, basic, permissions_in, whoami
+from ticketgen_export.connections.sites import (
+    Account,
+    Http,
+    basic,
+    first_look,
+    permissions_in,
+    whoami,
+)
 from ticketgen_export.connections.stored import Connection, ConnectionKind, PendingAuthorization
 from ticketgen_export.connections.tokens import Tokens, keep_tokens, read_tokens
 from ticketgen_export.errors import (
@@ -44,6 +52,9 @@ _log = structlog.get_logger(__name__)
 
 _WAY_BACK = timedelta(minutes=10)
 """So long a user may take to give consent."""
+
+_TRIES = 3
+"""As it is, renewed, and confirmed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +96,12 @@ class Connections:
 
         Raises:
             SiteAddressError: the address is none that may be asked.
-            SiteRefusedError: the site does not take e-mail address and token.
-            SiteUnreachableError: it does not answer.
+            SiteRefusedError: the site does not take e-mail address and token, or is no Jira.
             ConfigurationError: the host has no key to seal the token with.
         """
         site = site_address(site_url)
         access = Access(api_url=site, site_url=site, authorization=basic(email, token), scopes=None)
-        account = await whoami(self._http, access)
+        account = await first_look(self._http, access)
         if account is None:
             raise SiteRefusedError(
                 f"{site} does not take this e-mail address and token.",
@@ -221,13 +231,15 @@ class Connections:
 
     async def _admitted(self, source: Source) -> tuple[Account, Access]:
         access = await source.current()
-        account = await whoami(self._http, access)
-        if account is None:
-            access = await source.renewed(access)
+        for _ in range(_TRIES):
             account = await whoami(self._http, access)
-        if account is None:
-            raise await source.lost()
-        return account, access
+            if account is not None:
+                return account, access
+            access = await source.renewed(access)  # the second time it is lost, or good
+        raise SiteUnreachableError(
+            f"{access.site_url} refuses an access that it has just confirmed.",
+            recovery_actions=["Try again in a moment."],
+        )
 
     async def disconnect(
         self, connection_id: UUID, *, actor_id: UUID | None, of: UUID | None
@@ -282,7 +294,7 @@ class Connections:
                 kept.name = name
             kept.site_url, kept.account_name = new.site_url, new.account_name
             kept.email, kept.scopes, kept.cloud_id = new.email, new.scopes, new.cloud_id
-            kept.checked_at = datetime.fromtimestamp(now, UTC)
+            kept.checked_at = func.clock_timestamp()
             kept.expires_at = None if lasts is None else now + lasts
             # Whoever renews the old tokens at this moment comes too late.
             kept.renewal_id = kept.renewal_until = None
@@ -327,7 +339,7 @@ def _host(site: str) -> str:
 
 def _chosen(sites: Sequence[GrantedSite], wanted: str | None) -> GrantedSite:
     for site in sites:
-        if wanted is None or site.url.casefold() == wanted.casefold():
+        if wanted is None or site.url == wanted:
             return site
     if sites:
         raise AuthorizationRefusedError(

@@ -10,11 +10,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import structlog
 
 from ticketgen_export.connections.access import Access
+from ticketgen_export.connections.addresses import require_askable
 from ticketgen_export.errors import SiteRefusedError, SiteUnreachableError
 
-__all__ = ["PERMISSIONS", "Account", "Http", "basic", "fetch", "permissions_in", "plain", "whoami"]
+__all__ = [
+    "PERMISSIONS",
+    "Account",
+    "Http",
+    "basic",
+    "fetch",
+    "first_look",
+    "permissions_in",
+    "plain",
+    "whoami",
+]
+
+_log = structlog.get_logger(__name__)
 
 Http = Callable[[], httpx2.AsyncClient]
 """Gives the process's one HTTP client, which is made when it is first needed."""
@@ -44,6 +58,38 @@ class Account:
 def basic(email: str, token: str) -> str:
     """The value of `Authorization` for an e-mail address and an API token."""
     return "Basic " + base64.b64encode(f"{email}:{token}".encode()).decode()
+
+
+async def first_look(http: Http, access: Access) -> Account | None:
+    """As `whoami`, at an address that anybody may have given.
+
+    Every failure is told in one sentence: else the server would tell its users what there is
+    in its network.
+
+    Raises:
+        SiteAddressError: the name leads where nobody is asked.
+        SiteRefusedError: it does not answer, or not as Jira does.
+    """
+    await require_askable(access.site_url)
+    try:
+        return await whoami(http, access)
+    except (SiteRefusedError, SiteUnreachableError) as error:
+        _log.warning(
+            "site_not_connected",
+            site=access.site_url,
+            code=error.code,
+            reason=error.message,
+            details=error.technical_details,
+        )
+        raise SiteRefusedError(
+            f"{access.site_url} does not answer as a Jira Cloud site does.",
+            recovery_actions=[
+                "Give the address that the browser shows for your Jira; redirects are not "
+                "followed.",
+                "If that is the address, try again in a moment.",
+                "An administrator finds the reason in the server's log.",
+            ],
+        ) from None
 
 
 async def whoami(http: Http, access: Access) -> Account | None:
@@ -136,8 +182,9 @@ def _object(content: bytes) -> Mapping[str, Any]:
 
 def _silent(host: str, why: str) -> SiteUnreachableError:
     return SiteUnreachableError(
-        f"{host} does not answer as it should: {why}.",
-        recovery_actions=["Check the address, and try again in a moment."],
+        f"{host} does not answer as it should.",
+        recovery_actions=["Try again in a moment."],
+        technical_details={"reason": why},
     )
 
 

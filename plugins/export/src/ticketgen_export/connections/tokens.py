@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen import Vault
@@ -21,6 +21,8 @@ https://developer.atlassian.com/cloud/oauth/getting-started/refresh-tokens/"""
 
 class Tokens(BaseModel):
     """The secrets of one connection; kept as one, so that they are replaced as one."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     access_token: str = Field(repr=False)
     """The API token, or the access token of OAuth."""

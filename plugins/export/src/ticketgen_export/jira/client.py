@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import stamina
@@ -17,6 +17,8 @@ from ticketgen_export.jira.answers import Answer
 from ticketgen_export.jira.pace import Pace
 
 __all__ = ["REST", "JiraClient"]
+
+ShapeT = TypeVar("ShapeT")
 
 REST = "/rest/api/3"
 
@@ -46,20 +48,24 @@ class JiraClient:
         """The site's address as people know it."""
         return (await self._source.current()).site_url
 
-    async def read(self, path: str, what: str, **parameters: Any) -> Any:
-        """What Jira holds at a path, tried some times where it is busy or away.
+    async def read(self, path: str, what: str, **parameters: Any) -> dict[str, Any]:
+        """The object that Jira holds at a path, tried some times where it is busy or away.
 
         Raises:
             TemporaryError: it still is.
             TicketgenError: the answer is an error.
         """
-        return await self._asked("GET", path, what, params=_given(parameters))
+        return _of(dict, await self._asked("GET", path, what, params=_given(parameters)))
 
-    async def fetch(self, path: str, what: str, question: Mapping[str, Any]) -> Any:
+    async def listed(self, path: str, what: str, **parameters: Any) -> list[Any]:
+        """The same where it is a list."""
+        return _of(list, await self._asked("GET", path, what, params=_given(parameters)))
+
+    async def fetch(self, path: str, what: str, question: Mapping[str, Any]) -> dict[str, Any]:
         """The same where the question is too long for an address: a POST that changes nothing."""
-        return await self._asked("POST", path, what, json=question)
+        return _of(dict, await self._asked("POST", path, what, json=question))
 
-    async def find(self, path: str, what: str, **parameters: Any) -> Any | None:
+    async def find(self, path: str, what: str, **parameters: Any) -> dict[str, Any] | None:
         """The same, and None where Jira knows nothing of that path."""
         try:
             return await self.read(path, what, **parameters)
@@ -77,7 +83,9 @@ class JiraClient:
             if not found or (is_last and page.get("isLast") is not False):
                 return entries
 
-    async def write(self, path: str, what: str, **content: Any) -> Any:
+    async def write(
+        self, path: str, what: str, *, timeout: timedelta | None = None, **content: Any
+    ) -> Any:
         """What Jira answers to a POST, which is sent once.
 
         Whoever calls waits for a turn of `pace` before.
@@ -86,7 +94,8 @@ class JiraClient:
             JiraUnansweredError: it may have been done.
             TicketgenError: one of `NOTHING_WAS_DONE`, or the connection is lost.
         """
-        answer = await self._sent("POST", path, **content)
+        seconds = timeout.total_seconds() if timeout is not None else self._timeout
+        answer = await self._sent("POST", path, timeout=seconds, **content)
         if answer.is_good:
             self.pace.was_answered()
             return answer.json()
@@ -102,20 +111,22 @@ class JiraClient:
             on=_read_pause, attempts=_READ_TRIES, timeout=None, wait_initial=0.2, wait_max=5.0
         ):
             with attempt:
-                answer = await self._sent(method, path, **content)
+                answer = await self._sent(method, path, is_read=True, **content)
                 if not answer.is_good:
                     raise answer.error(what)
                 return answer.json()
         raise AssertionError("a context of tries ends by an answer or an error")
 
-    async def _sent(self, method: str, path: str, **content: Any) -> Answer:
+    async def _sent(
+        self, method: str, path: str, *, is_read: bool = False, **content: Any
+    ) -> Answer:
         """One request; a second one only where the first was refused for its access."""
         access = await self._source.current()
         answer = await self._once(access, method, path, **content)
-        if answer.status == 401 and not answer.lacks_scope:
+        if _refuses_access(answer, is_read=is_read):
             access = await self._source.renewed(access)
             answer = await self._once(access, method, path, **content)
-            if answer.status == 401:
+            if _refuses_access(answer, is_read=is_read):
                 # It does not help: the connection is lost, or the site is not itself.
                 await self._source.renewed(access)
                 raise JiraNotReachedError(
@@ -129,12 +140,12 @@ class JiraClient:
     async def _once(self, access: Access, method: str, path: str, **content: Any) -> Answer:
         headers = {"Authorization": access.authorization, "Accept": "application/json"}
         headers |= content.pop("headers", {})
+        content.setdefault("timeout", self._timeout)
         try:
             async with self._http().stream(
                 method,
                 access.api_url + path,
                 headers=headers,
-                timeout=self._timeout,
                 follow_redirects=False,
                 **content,
             ) as response:
@@ -143,19 +154,27 @@ class JiraClient:
             raise JiraNotReachedError(
                 "Jira cannot be reached.",
                 recovery_actions=["Wait: the export goes on by itself when Jira is there again."],
-                technical_details={"error": f"{type(error).__name__}: {error}"},
-            ) from error
+                technical_details={"error": type(error).__name__},
+            ) from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise JiraUnansweredError(
                 "Jira broke off, or did not answer in time.",
                 recovery_actions=["Wait: the export finds out what was done, and goes on."],
-                technical_details={"error": f"{type(error).__name__}: {error}"},
-            ) from error
+                # Its text may quote what was sent: the header with the access.
+                technical_details={"error": type(error).__name__},
+            ) from None
         return Answer(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
             content=body,
         )
+
+
+def _refuses_access(answer: Answer, *, is_read: bool) -> bool:
+    """Whether Jira did not take the access; what it did all the same counts as done."""
+    if answer.status == 401:
+        return not answer.lacks_scope
+    return answer.is_nobodys and (is_read or not answer.is_good)
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
@@ -165,6 +184,17 @@ async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
         if len(body) > _LARGEST:
             raise httpx2.RemoteProtocolError(f"an answer of more than {_LARGEST} bytes")
     return bytes(body)
+
+
+def _of(kind: type[ShapeT], answer: Any) -> ShapeT:
+    """The answer, if it is of that kind.
+
+    Raises:
+        JiraUnansweredError: it is JSON, and not what Jira gives there.
+    """
+    if not isinstance(answer, kind):
+        raise JiraUnansweredError("Jira answered with something that cannot be understood.")
+    return answer
 
 
 def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
