@@ -299,7 +299,10 @@ def as_json(value: Any) -> Any:
 
 
 def _unsettled(deed: Deed, what: str) -> EffectUnsettledError:
-    return EffectUnsettledError(f"The call for {deed.name.operation} of {deed.name.key} {what}.")
+    return EffectUnsettledError(
+        f"The call for {deed.name.operation} of {deed.name.key} {what}.",
+        recovery_actions=["Wait: the next try finds out what became of it, and goes on."],
+    )
 
 
 def _unknown(deed: Deed, error: OutcomeUnknownError) -> OutcomeUnknownError:

@@ -149,4 +149,7 @@ async def _withdraw(attempt: Attempt, intentions: Any) -> None:
 
 
 def _unsettled(deed: SharedDeed, what: str) -> EffectUnsettledError:
-    return EffectUnsettledError(f"The call for {deed.operation} of {len(deed.keys)} keys {what}.")
+    return EffectUnsettledError(
+        f"The call for {deed.operation} of {len(deed.keys)} keys {what}.",
+        recovery_actions=["Wait: the next try finds out what became of each, and goes on."],
+    )

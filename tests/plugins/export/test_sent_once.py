@@ -32,17 +32,20 @@ from ticketgen.testing import Api, InstalledPlugin, drain
 
 pytestmark = pytest.mark.services
 
+FILES = {"HM-1.txt", "HM-2.txt", "HM-3.txt", "results.csv", "results.html"}
+
 
 @pytest.fixture
 def installed(
     install_plugin: Callable[..., InstalledPlugin],
     monkeypatch: pytest.MonkeyPatch,
+    clean_environment: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> InstalledPlugin:
     """A stranger's targets, installed before the host of the test starts."""
     monkeypatch.setattr(effects, "MARGIN", tracker_of_tests.MARGIN)
     # Each try is a run's own here, so that the tests stand between them.
-    monkeypatch.setenv("TICKETGEN_EXPORT_PATIENCE", "0")
+    clean_environment.setenv("TICKETGEN_EXPORT_PATIENCE", "0")
     if "[late-" in request.node.name:
         monkeypatch.setattr(tracker_of_tests, "TIMEOUT", tracker_of_tests.BRIEF)
     return install_plugin("tracker", PLUGIN)
@@ -129,7 +132,7 @@ async def test_each_ticket_is_created_once_when_an_answer_does_not_come(
     assert _one_each(tracker)
     assert tracker.asked == (4 if fault == "refuse" else 3)
     assert {effect.state for effect in await _recorded(api, session_id)} == {EffectState.DONE}
-    assert set(await journeys.exported(api, session_id)) == {"HM-1.txt", "HM-2.txt", "HM-3.txt"}
+    assert set(await journeys.exported(api, session_id)) == FILES
 
 
 async def test_each_ticket_is_created_once_when_the_ledger_is_away_after_the_answer(
@@ -295,7 +298,7 @@ async def test_what_was_edited_after_it_was_sent_is_listed_for_mending_by_hand(
         '"Mended" was edited after it had been sent: bring HM-1 up to date by hand.'
     ]
     assert _one_each(tracker)
-    assert set(await journeys.exported(api, session_id)) == {"HM-1.txt", "HM-2.txt", "HM-3.txt"}
+    assert set(await journeys.exported(api, session_id)) == FILES
 
 
 async def test_another_project_gets_issues_of_its_own(api: Api, tracker: Tracker) -> None:

@@ -59,11 +59,11 @@ async def ticketgen_export_blockers(session):
 
 @pytest.fixture
 def installed(
-    install_plugin: Callable[..., InstalledPlugin], monkeypatch: pytest.MonkeyPatch
+    install_plugin: Callable[..., InstalledPlugin], clean_environment: pytest.MonkeyPatch
 ) -> InstalledPlugin:
     """A stranger's target and gate, installed before the host of the test starts."""
     # Each try is a run's own here, so that the tests stand between them.
-    monkeypatch.setenv("TICKETGEN_EXPORT_PATIENCE", "0")
+    clean_environment.setenv("TICKETGEN_EXPORT_PATIENCE", "0")
     return install_plugin("tracker", TRACKER)
 
 

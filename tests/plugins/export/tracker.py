@@ -187,7 +187,8 @@ async def _search(ticket: ExportTicket, sending: Sending) -> SentTicket | None:
 async def _find(ticket: ExportTicket, sending: Sending) -> SentTicket | None:
     """By search and, because that lags behind, by reading on from the issue sent last."""
     found = await _search(ticket, sending)
-    number = int((sending.last_reference or "HM-0").rpartition("-")[2])
+    older = sending.last_reference or sending.newest_reference or "HM-0"
+    number = int(older.rpartition("-")[2])
     async with _client(sending) as client:
         while found is None:
             number += 1

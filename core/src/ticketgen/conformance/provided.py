@@ -74,10 +74,10 @@ KINDS: Mapping[type, _Kind] = {
             "follow_up": 3,
             "send_many": 2,
             "newest": 1,
-            "turn": 1,
+            "turn": 2,
         },
         opened={"open": 1},
-        called={"time_of": 1, "many": 2},
+        called={"time_of": 2, "many": 2},
         optional=frozenset(
             {
                 *("find", "consult", "prepare", "open", "newest", "turn"),

@@ -270,12 +270,19 @@ async def count_effects(db: AsyncSession, *, plugin: str) -> dict[str, int]:
 
 
 async def list_effects(
-    db: AsyncSession, *, session_id: UUID | None = None, unknown: bool = False, limit: int
+    db: AsyncSession,
+    *,
+    session_id: UUID | None = None,
+    operation: str | None = None,
+    unknown: bool = False,
+    limit: int,
 ) -> list[Effect]:
-    """Effects, the newest first: of everything or of one session, or only those not settled."""
+    """Effects, the newest first: of everything or of one session, of one operation, not settled."""
     query = select(Effect).order_by(Effect.began_at.desc(), Effect.key).limit(limit)
     if session_id is not None:
         query = query.where(Effect.session_id == session_id)
+    if operation is not None:
+        query = query.where(Effect.operation == operation)
     if unknown:
         query = query.where(Effect.state == EffectState.INTENDED)
     return list(await db.scalars(query))

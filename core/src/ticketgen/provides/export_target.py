@@ -24,8 +24,9 @@ on the target:
 `follow_up` and `complete` may be called again after a partial success: what they create goes
 through `Sending.effect`, or counts once if it is done twice.
 
-A limit or an outage is raised as `ticketgen.errors.RateLimitedError` or `TemporaryError`: the
-export waits and tries again for a while, then the run is put off. Any other error stops the export
+A limit or an outage is raised as `ticketgen.errors.RateLimitedError` or `TemporaryError`. From
+`send`, `send_many`, `find`, `newest` and whatever goes through `Sending.effect` the export waits
+and tries that call again for a while, then the run is put off. Any other error stops the export
 with its own message. Errors that prove that nothing was created stand in `refused`: they need no
 look.
 """
@@ -54,6 +55,9 @@ __all__ = [
     "Sending",
     "SentTicket",
 ]
+
+
+_LONGEST_PLACE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +156,15 @@ class PreparedExport:
     """Which of the target's places it goes to, at most 100 characters. A ticket is created once in
     each place: `example.atlassian.net/HM`. Empty: the session's project key."""
 
+    def __post_init__(self) -> None:
+        """Refuse a place that could not be stored.
+
+        Raises:
+            ValueError: it is longer than 100 characters.
+        """
+        if len(self.place) > _LONGEST_PLACE:
+            raise ValueError(f"the place of an export has at most {_LONGEST_PLACE} characters")
+
 
 class Effect(Protocol):
     """`TaskContext.effect`, for what a target creates beside the ticket itself."""
@@ -190,11 +203,12 @@ class Sending:
     idempotency_key: str = ""
     """The same for every attempt at the same ticket in the same session."""
     last_reference: str | None = None
-    """A thing that was there before the ticket was first sent: what was created for the ticket sent
-    before it, or what `newest` gave. None if nothing was there."""
+    """What was created for the ticket sent before; in `find` what was created last for any ticket
+    before the call in question was begun. None if nothing was."""
     reference_age: timedelta | None = None
-    """In `find`: so much earlier than the call in question that thing was created; None where it
-    was there before anything was sent, for nobody knows how long."""
+    """In `find`: so much earlier than the call that thing was created."""
+    newest_reference: str | None = None
+    """In `find`: what `newest` gave before the first ticket of the run that made the call."""
     since_call: timedelta = timedelta(0)
     """In `find`: so long ago that call was over."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -247,8 +261,8 @@ class ExportTarget:
     """Errors of `send` that prove that nothing was created, such as a limit that was used up."""
     timeout: timedelta = timedelta(seconds=30)
     """A `send` is stopped after so long if there is a `find`; longer than the worst answer."""
-    time_of: Callable[[Sending], timedelta] | None = None
-    """The same, where the outlet knows better."""
+    time_of: Callable[[int, Sending], timedelta] | None = None
+    """The same for so many tickets by one call, where the outlet knows better."""
     consult: Callable[[ExportContext], Awaitable[None]] | None = None
     """Asks the other system whether the export can work, before a start over the API; within 15 s.
     What it raises is the answer."""
@@ -257,15 +271,26 @@ class ExportTarget:
     open: Callable[[ExportContext], AbstractAsyncContextManager[Any]] | None = None
     """Opens what the calls of one attempt share; what it yields is `Sending.outlet`."""
     newest: Callable[[Sending], Awaitable[str | None]] | None = None
-    """The newest thing that is there, asked once before the first ticket of a session is sent: it
-    tells `find` where to look from."""
-    turn: Callable[[Sending], Awaitable[None]] | None = None
-    """Waits until the next thing may be created; nothing is under way meanwhile."""
+    """The newest thing that is there, asked once before the first ticket of a run is sent: it tells
+    `find` where to look from."""
+    turn: Callable[[Sequence[ExportTicket], Sending], Awaitable[None]] | None = None
+    """Finds out what it needs to know of these tickets, and waits until the next thing may be
+    created; nothing is under way meanwhile. No ticket: something beside them is to be created."""
     follow_up: FollowUp | None = None
     """Adds to a ticket that is there what belongs to it; gives the result with what was left out.
     Called after every `send`, and again for a ticket whose follow-up was not recorded."""
     send_many: SendMany | None = None
-    """Sends several tickets by one call; needs `find`. An error of `refused` says that a ticket was
-    not created: it is sent by itself then. A ticket without an answer is looked for."""
+    """Sends several tickets by one call; needs `find`. A ticket that is answered with an error of
+    `refused` was not created, and is sent by itself; so are all if the call raises one that is not
+    temporary. A ticket without an answer is looked for."""
     many: Callable[[ExportTicket, Sending], int] = _one_by_one
     """How many tickets may go in one call of which this is the first; 1: it goes by itself."""
+
+    def __post_init__(self) -> None:
+        """Refuse what would create twice.
+
+        Raises:
+            ValueError: several can be sent by one call, and nobody can find out what became of it.
+        """
+        if self.send_many is not None and self.find is None:
+            raise ValueError(f"the target {self.name!r} has `send_many` and no `find`")

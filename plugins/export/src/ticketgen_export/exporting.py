@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ from ticketgen.provides import (
     Source,
 )
 from ticketgen_export.patience import Patience
-from ticketgen_export.reporting import export_report
+from ticketgen_export.reporting import report_on
 from ticketgen_export.results import Destination, complete_results
 from ticketgen_export.results_page import results_files
 from ticketgen_export.schemas import ExportPayload, ExportSummary
@@ -47,95 +47,82 @@ class _Export:
     """What one attempt has to do, and how far it is."""
 
     ctx: TaskContext
-    sender: Sender
     patience: Patience
     wanted: Sequence[_Wanted]
     sent: dict[UUID, SentTicket] = field(default_factory=dict)
     last: str | None = None
+    percentage: float = 0.0
+    """As it was told last."""
 
-    async def send_all(self) -> None:
+    async def send_all(self, sender: Sender) -> None:
         """Send every ticket that is not there yet; several by one call where the target can."""
-        self.last = await self._patiently(self.sender.newest, self.wanted[0].ticket)
+        await self._tell(self.wanted[0].ticket)
+        await sender.note_newest()
         position = 0
         while position < len(self.wanted):
-            batch = await self._batch(position)
+            batch = await self._batch(sender, position)
             if len(batch) > 1:
                 await self._tell(batch[0].ticket)
-                await self._patiently(
-                    lambda batch=batch: self.sender.send_together(
-                        [one.ticket for one in batch], last=self.last
-                    ),
-                    batch[0].ticket,
-                )
+                await sender.send_together([one.ticket for one in batch], last=self.last)
             for one in batch:
-                await self._send(one)
+                await self._tell(one.ticket)
+                result = await sender.send_once(one.ticket, one.revision, last=self.last)
+                self.sent[one.ticket.id] = result
+                self.last = result.reference
             position += len(batch)
 
-    async def _send(self, one: _Wanted) -> None:
-        await self._tell(one.ticket)
-        result = await self._patiently(
-            lambda: self.sender.send_once(one.ticket, one.revision, last=self.last), one.ticket
-        )
-        self.sent[one.ticket.id] = result
-        self.last = result.reference
-
-    async def _batch(self, position: int) -> Sequence[_Wanted]:
+    async def _batch(self, sender: Sender, position: int) -> Sequence[_Wanted]:
         """The tickets from here on that go by one call; one, if it goes by itself."""
         first = self.wanted[position]
-        target = self.sender.target
+        target = sender.target
         if target.send_many is None:
             return [first]
-        sending = self.sender.sending(None)
+        sending = sender.sending(None)
         batch: list[_Wanted] = []
         most = target.many(first.ticket, sending)
         for one in self.wanted[position : position + most]:
             if target.many(one.ticket, sending) < 2:
                 break
-            if await self.sender.is_sent(one.ticket, one.revision):
+            if await sender.is_sent(one.ticket, one.revision):
                 break
             batch.append(one)
         return batch or [first]
 
-    async def _tell(self, ticket: ExportTicket, stage: str = "") -> None:
-        done, of = len(self.sent), len(self.wanted)
+    async def _tell(self, ticket: ExportTicket) -> None:
+        share = _OF_SENDING * len(self.sent) / len(self.wanted)
+        await self._say(share, f"Exporting {ticket.entity_group}", ticket=ticket.title)
+
+    async def _say(self, percentage: float, stage: str, **details: Any) -> None:
+        self.percentage = percentage
         await self.ctx.progress(
-            _OF_SENDING * done / of,
-            stage or f"Exporting {ticket.entity_group}",
-            done=done,
-            of=of,
-            ticket=ticket.title,
+            percentage, stage, done=len(self.sent), of=len(self.wanted), **details
         )
 
-    async def _patiently(self, work: Any, ticket: ExportTicket) -> Any:
+    async def patiently(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """What a call gives, tried again for a while; whoever watches hears why it takes long."""
+
         async def told(error: TemporaryError) -> None:
-            await self._tell(ticket, f"Waiting: {error.message}")
+            await self._say(self.percentage, f"Waiting: {error.message}")
 
         return await self.patience.over(work, told=told)
 
-    async def complete(self) -> int:
+    async def complete(self, sender: Sender) -> int:
         """End the export; how many files there are to download."""
-        of = len(self.wanted)
 
         async def tell(percentage: float, stage: str) -> None:
             share = _OF_SENDING + (99.0 - _OF_SENDING) * min(100.0, max(0.0, percentage)) / 100
-            await self.ctx.progress(share, stage, done=of, of=of)
-
-        async def told(error: TemporaryError) -> None:
-            await tell(0, f"Waiting: {error.message}")
+            await self._say(share, stage)
 
         await tell(0, "Completing the export")
-        sending = Sending(**self.sender.with_effects(self.sender.sending(None), progress=tell))
-        listed = [one.ticket for one in self.wanted]
-
-        async def end() -> Any:
-            with self.ctx.remote():
-                return await self.sender.target.complete(listed, self.sent, sending)
-
-        completed = await self.patience.over(end, told=told)
-        await self.sender.keep_files(completed.files)
+        sending = Sending(**sender.with_effects(sender.sending(None), progress=tell))
+        with self.ctx.remote():
+            completed = await sender.target.complete(
+                [one.ticket for one in self.wanted], self.sent, sending
+            )
+        await sender.keep_files(completed.files)
         async with self.ctx.transaction() as db:
-            await complete_results(db, self.sender.destination, completed.manual_fixes)
-        await self.sender.keep_files(await self._results())
+            await complete_results(db, sender.destination, completed.manual_fixes)
+        await sender.keep_files(await self._results(sender))
         async with self.ctx.transaction() as db:
             kept = await artifacts.list_artifacts(db, self.ctx.run.lineage_id)
         for ticket_id, fixes in completed.manual_fixes.items():
@@ -145,42 +132,40 @@ class _Export:
             )
         return len(kept)
 
-    async def _results(self) -> tuple[ExportedFile, ...]:
+    async def _results(self, sender: Sender) -> tuple[ExportedFile, ...]:
         """Where everything is now, to keep; a target that makes files only says it by them."""
-        if self.sender.target.find is None:
+        if sender.target.find is None:
             return ()
         async with self.ctx.transaction() as db:
             session = await sessions.get_session(db, self.ctx.session_id)
-            report = await export_report(db, session.id)
-        return () if report is None else results_files(report, title=f"Export of {session.name}")
+            report = await report_on(db, sender.destination)
+        return results_files(report, title=f"Export of {session.name}")
 
 
 async def execute_session_export(ctx: TaskContext, payload: ExportPayload) -> ExportSummary:
     """Send every ticket in order of work, then complete; go on where an earlier attempt stopped."""
     plugin, target = owned_target(ctx.contributions, payload.target)
-    wanted = await _read(ctx, payload.validation_id)
+    export = _Export(
+        ctx=ctx,
+        patience=Patience(whole=ctx.settings.patience, longest_pause=ctx.settings.longest_pause),
+        wanted=await _read(ctx, payload.validation_id),
+    )
     async with _opened(ctx, plugin, target, payload) as outlet:
-        export = _Export(
+        sender = Sender(
             ctx=ctx,
-            sender=Sender(
-                ctx=ctx,
-                target=target,
-                destination=Destination(
-                    session_id=ctx.session_id,
-                    target=target.name,
-                    place=payload.place if payload.place is not None else payload.project_key or "",
-                ),
-                project_key=payload.project_key,
-                options=payload.options,
-                outlet=outlet,
+            target=target,
+            destination=Destination(
+                session_id=ctx.session_id,
+                target=target.name,
+                place=payload.place if payload.place is not None else payload.project_key or "",
             ),
-            patience=Patience(
-                whole=ctx.settings.patience, longest_pause=ctx.settings.longest_pause
-            ),
-            wanted=wanted,
+            project_key=payload.project_key,
+            options=payload.options,
+            outlet=outlet,
+            patiently=export.patiently,
         )
-        await export.send_all()
-        files = await export.complete()
+        await export.send_all(sender)
+        files = await export.complete(sender)
     return ExportSummary(
         target=target.name,
         tickets_exported=len(export.sent),

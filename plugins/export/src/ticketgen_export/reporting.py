@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.domain import effects, tickets
 from ticketgen.domain.effects import Effect, EffectState
+from ticketgen.domain.tickets import Ticket
 from ticketgen_export.results import Destination, latest_destination, list_results
 from ticketgen_export.stored import ExportResult
 
-__all__ = ["ExportReport", "Sent", "TicketOutcome", "export_report"]
+__all__ = ["ExportReport", "Sent", "TicketOutcome", "export_report", "report_on"]
 
 _MOST_EFFECTS = 10_000
 
@@ -65,23 +66,21 @@ class ExportReport:
 async def export_report(db: AsyncSession, session_id: UUID) -> ExportReport | None:
     """What became of the session's tickets; None before anything was sent."""
     destination = await latest_destination(db, session_id)
-    if destination is None:
-        return None
+    return None if destination is None else await report_on(db, destination)
+
+
+async def report_on(db: AsyncSession, destination: Destination) -> ExportReport:
+    """The same of one place."""
     results = await list_results(db, destination)
     sent = {result.ticket_id for result in results}
     begun = await _begun(db, destination)
     now = (await db.execute(select(func.clock_timestamp()))).scalar_one()
     outcomes = [_of_result(result) for result in results]
-    for ticket in await tickets.list_tickets(db, session_id):
-        if ticket.id not in sent:
-            outcomes.append(
-                TicketOutcome(
-                    ticket_id=ticket.id,
-                    position=ticket.position,
-                    title=ticket.title,
-                    state=_state(begun.get(str(ticket.id)), now),
-                )
-            )
+    outcomes += [
+        _of_ledger(ticket, begun.get(str(ticket.id)), now)
+        for ticket in await tickets.list_tickets(db, destination.session_id)
+        if ticket.id not in sent
+    ]
     return ExportReport(
         target=destination.target,
         place=destination.place,
@@ -105,9 +104,29 @@ def _of_result(result: ExportResult) -> TicketOutcome:
 
 async def _begun(db: AsyncSession, destination: Destination) -> dict[str, Effect]:
     """Creations in the ledger, by the ticket's id."""
-    found = await effects.list_effects(db, session_id=destination.session_id, limit=_MOST_EFFECTS)
-    operation = destination.operation("send")
-    return {effect.key: effect for effect in found if effect.operation == operation}
+    found = await effects.list_effects(
+        db,
+        session_id=destination.session_id,
+        operation=destination.operation("send"),
+        limit=_MOST_EFFECTS,
+    )
+    return {effect.key: effect for effect in found}
+
+
+def _of_ledger(ticket: Ticket, effect: Effect | None, now: datetime) -> TicketOutcome:
+    """What the ledger alone knows: a creation whose result is not stored yet, or none."""
+    is_done = effect is not None and effect.state is EffectState.DONE
+    recorded = effect.value if effect is not None and is_done else None
+    known = recorded if isinstance(recorded, dict) else {}
+    return TicketOutcome(
+        ticket_id=ticket.id,
+        position=ticket.position,
+        title=ticket.title,
+        state=_state(effect, now),
+        reference=known.get("reference"),
+        url=known.get("url"),
+        sent_at=effect.settled_at if effect is not None else None,
+    )
 
 
 def _state(effect: Effect | None, now: datetime) -> Sent:

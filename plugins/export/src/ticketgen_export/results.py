@@ -49,9 +49,10 @@ async def keep_result(
     sent: SentTicket,
     *,
     run_id: UUID,
+    sent_at: datetime | None,
     completed: bool,
 ) -> None:
-    """Store where the ticket is now; its first `sent_at` stays."""
+    """Store where the ticket is now; its first `sent_at` stays. None: now."""
     new = {
         "title": ticket.title,
         "position": ticket.position,
@@ -67,7 +68,7 @@ async def keep_result(
             **destination.columns,
             ticket_id=ticket.id,
             closing_fixes=[],
-            sent_at=func.clock_timestamp(),
+            sent_at=func.clock_timestamp() if sent_at is None else sent_at,
             **new,
         )
         .on_conflict_do_update(
@@ -104,11 +105,12 @@ async def complete_results(
 
 
 async def latest_destination(db: AsyncSession, session_id: UUID) -> Destination | None:
-    """Where a ticket of the session was sent last; None before the first."""
+    """Where the last run of the session sent to; None before the first."""
     newest = await db.scalar(
         select(ExportResult)
         .where(ExportResult.session_id == session_id)
-        .order_by(ExportResult.sent_at.desc())
+        # The ids of runs grow with time, and a ticket that is there already gets the later one too.
+        .order_by(ExportResult.run_id.desc(), ExportResult.sent_at.desc())
         .limit(1)
     )
     if newest is None:

@@ -6,17 +6,22 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen import TaskContext
 from ticketgen.domain import artifacts, effects, tickets
-from ticketgen.domain.effects import EffectName
+from ticketgen.domain.effects import EffectName, EffectState
+from ticketgen.errors import TemporaryError
 from ticketgen.provides import ExportedFile, ExportTarget, ExportTicket, Sending, SentTicket
 from ticketgen_export.errors import UnreadableRecordError
 from ticketgen_export.results import Destination, keep_result, result_before
 
-__all__ = ["Sender"]
+__all__ = ["Patiently", "Sender"]
+
+Patiently = Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,8 @@ class Sender:
     project_key: str | None
     options: Mapping[str, Any]
     outlet: Any
+    patiently: Patiently
+    """Tries a call again for a while where the target is busy."""
 
     def sending(self, ticket: ExportTicket | None, *, last: str | None = None) -> Sending:
         """The circumstances of a call: for one ticket, or for all."""
@@ -45,20 +52,30 @@ class Sender:
         """The same for `follow_up` and `complete`, which create more than the ticket."""
         return {**vars(sending), "effect": self._effect, **more}
 
-    async def newest(self) -> str | None:
-        """What was there before the first ticket of the session was sent, found out once."""
+    async def note_newest(self) -> None:
+        """Note what is there before the first ticket of the run is sent, once."""
         ask = self.target.newest
         if ask is None:
-            return None
+            return
 
         async def look() -> dict[str, Any]:
             return {"reference": await ask(self.sending(None))}
 
         # Whoever finds that it was begun may ask anew: nothing has been sent before it was done.
-        found = await self.ctx.effect(
-            self.destination.operation("begin"), str(self.ctx.session_id), look, look_up=look
+        await self.patiently(
+            lambda: self.ctx.effect(
+                self.destination.operation("begin"), str(self.ctx.run.id), look, look_up=look
+            )
         )
-        reference: str | None = found["reference"]
+
+    async def _noted(self, db: AsyncSession, run_id: UUID | None) -> str | None:
+        """What was noted before the first ticket of that run was sent."""
+        if run_id is None:
+            return None
+        begun = await effects.read_effect(db, self._name("begin", str(run_id)))
+        if begun is None or begun.state is not EffectState.DONE:
+            return None
+        reference: str | None = begun.value["reference"]
         return reference
 
     async def is_sent(self, ticket: ExportTicket, revision: int) -> bool:
@@ -76,11 +93,8 @@ class Sender:
 
         async def send() -> dict[str, Any]:
             sending = self.sending(ticket, last=last)
-            if self.target.find is None:
-                with self.ctx.remote():
-                    result = await self.target.send(ticket, sending)
-            else:
-                result = await self._send_by_ledger(ticket, sending)
+            way = self._send_plainly if self.target.find is None else self._send_by_ledger
+            result: SentTicket = await self.patiently(lambda: way(ticket, sending))
             await self._keep(ticket, result, completed=self.target.follow_up is None)
             if self.target.follow_up is not None:
                 with self.ctx.remote():
@@ -108,14 +122,22 @@ class Sender:
                 for ticket_id, answer in answers.items()
             }
 
-        await self._turn(sending)
-        await self.ctx.effects(
-            self.destination.operation("send"),
-            list(by_key),
-            perform,
-            refused=self.target.refused,
-            timeout=self._time(sending),
-        )
+        async def attempt() -> None:
+            await self._turn(batch, sending)
+            try:
+                await self.ctx.effects(
+                    self.destination.operation("send"),
+                    list(by_key),
+                    perform,
+                    refused=self.target.refused,
+                    timeout=self._time(len(batch), sending),
+                )
+            except self.target.refused as error:
+                if isinstance(error, TemporaryError):
+                    raise
+                # None was created: each is sent by itself, and says what is wrong with it.
+
+        await self.patiently(attempt)
 
     async def keep_files(self, files: Iterable[ExportedFile]) -> None:
         """Store files of the export, each in the place of an older one of its name."""
@@ -134,30 +156,37 @@ class Sender:
         if completed:
             await self.keep_files(result.files)
         async with self.ctx.transaction() as db:
+            # Its time is that of the call: a batch may be stored long after it was created.
+            sent = await effects.read_effect(db, self._name("send", str(ticket.id)))
             await keep_result(
                 db,
                 self.destination,
                 ticket,
                 result,
                 run_id=self.ctx.run.id,
+                sent_at=None if sent is None else sent.settled_at,
                 completed=completed,
             )
 
-    def _time(self, sending: Sending) -> timedelta:
-        return self.target.time_of(sending) if self.target.time_of else self.target.timeout
+    def _time(self, tickets: int, sending: Sending) -> timedelta:
+        return self.target.time_of(tickets, sending) if self.target.time_of else self.target.timeout
 
-    async def _turn(self, sending: Sending) -> None:
+    async def _turn(self, tickets: Sequence[ExportTicket], sending: Sending) -> None:
         if self.target.turn is not None:
-            await self.target.turn(sending)
+            await self.target.turn(tickets, sending)
 
     async def _effect(
         self, operation: str, key: str, perform: Callable[[], Awaitable[Any]], **more: Any
     ) -> Any:
         name = self._name(operation, key)
-        if await self._recorded(name) is None:
-            # Whoever dies while it waits has left nothing that has to be found out.
-            await self._turn(self.sending(None))
-        return await self.ctx.effect(name.operation, key, perform, **more)
+
+        async def attempt() -> Any:
+            if await self._recorded(name) is None:
+                # Whoever dies while it waits has left nothing that has to be found out.
+                await self._turn((), self.sending(None))
+            return await self.ctx.effect(name.operation, key, perform, **more)
+
+        return await self.patiently(attempt)
 
     def _name(self, operation: str, key: str) -> EffectName:
         return EffectName(plugin="export", operation=self.destination.operation(operation), key=key)
@@ -166,12 +195,15 @@ class Sender:
         async with self.ctx.transaction() as db:
             return await effects.read_effect(db, name)
 
+    async def _send_plainly(self, ticket: ExportTicket, sending: Sending) -> SentTicket:
+        with self.ctx.remote():
+            return await self.target.send(ticket, sending)
+
     async def _send_by_ledger(self, ticket: ExportTicket, sending: Sending) -> SentTicket:
         """Send to a target that creates something: once, over all exports of the session."""
         name = self._name("send", str(ticket.id))
-        there = await self._recorded(name)
-        if there is None:
-            await self._turn(sending)
+        if await self._recorded(name) is None:
+            await self._turn((ticket,), sending)
 
         async def perform() -> dict[str, Any]:
             # With its files: whoever takes over from here has only what the ledger holds.
@@ -189,7 +221,7 @@ class Sender:
             perform,
             look_up=look_up,
             refused=self.target.refused,
-            timeout=self._time(sending),
+            timeout=self._time(1, sending),
         )
         result = _readable(name, ticket, recorded)
         if not await self._edited_since(name, ticket):
@@ -210,14 +242,13 @@ class Sender:
             call = await effects.read_effect(db, name)
             assert call is not None  # noqa: S101 - it is what is looked up
             before = await result_before(db, self.destination, call.began_at)
-        since = now - call.over_at
-        if before is None:
-            return replace(sending, last_reference=await self.newest(), since_call=since)
+            noted = await self._noted(db, call.run_id)
         return replace(
             sending,
-            last_reference=before.reference,
-            reference_age=call.began_at - before.sent_at,
-            since_call=since,
+            last_reference=None if before is None else before.reference,
+            reference_age=None if before is None else call.began_at - before.sent_at,
+            newest_reference=noted,
+            since_call=now - call.over_at,
         )
 
     async def _edited_since(self, name: EffectName, ticket: ExportTicket) -> bool:

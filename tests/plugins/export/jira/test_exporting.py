@@ -21,7 +21,7 @@ from tests.plugins.export.jira.place import (
     start,
 )
 from ticketgen.testing import Api
-from ticketgen_export.jira_stub import SPRINT_FIELD, ExtraField, FaultKind
+from ticketgen_export.jira_stub import SPRINT_FIELD, ExtraField
 
 pytestmark = pytest.mark.services
 
@@ -223,19 +223,6 @@ async def test_a_token_that_was_revoked_stops_the_export_and_says_connect_again(
     assert run["status"] == "failed"
     assert run["error"]["code"] == "export.connection_lost"
     assert place.stub.issues == []
-
-
-async def test_a_ticket_that_jira_refuses_stops_there_and_the_next_export_goes_on(
-    api: Api, place: Place
-) -> None:
-    session_id = await ready(api, place)
-    place.stub.add_project(PROJECT)
-    place.fault(FaultKind.TOO_MANY_REQUESTS, CREATE, 1)
-
-    run = await export(api, session_id, bulk=1)
-
-    assert run["status"] == "completed"
-    assert len(place.stub.issues) == 3
 
 
 async def _edited(api: Api, place: Place, *edits: dict[str, Any]) -> str:

@@ -10,7 +10,6 @@ import pytest
 
 from tests.plugins import journeys
 from tests.plugins.export.jira.place import (
-    BULK,
     CREATE,
     PROJECT,
     Place,
@@ -23,6 +22,7 @@ from ticketgen_export.jira_stub import Exchange, FaultKind
 
 pytestmark = pytest.mark.services
 
+FETCH = "POST /rest/api/3/issue/bulkfetch"
 EVIL = "<script>alert(1)</script>"
 
 
@@ -98,7 +98,7 @@ async def test_a_link_that_cannot_be_drawn_is_listed_with_its_ticket(
     session_id = await ready(api, place)
 
     def delete_the_first(exchange: Exchange) -> None:
-        if exchange.record.template == BULK:
+        if exchange.record.template == FETCH:
             place.stub.site.delete(place.stub.issues[0])
 
     place.stub.log.observers.append(delete_the_first)

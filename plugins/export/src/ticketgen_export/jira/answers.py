@@ -16,6 +16,7 @@ from ticketgen_export.errors import (
     JiraPermissionError,
     JiraRefusedError,
     JiraUnansweredError,
+    SiteAddressError,
 )
 
 __all__ = ["Answer", "messages_of", "refusal_of"]
@@ -48,6 +49,15 @@ class Answer:
         return self.status == 401 and b"scope does not match" in self.content
 
     @property
+    def is_nobodys(self) -> bool:
+        """Whether Jira took who asks for nobody: it answers, and leaves out what nobody may see.
+
+        An API token that has expired or was revoked is not refused everywhere; the header tells.
+        """
+        reason = self.headers.get("x-seraph-loginreason", "")
+        return any(word in reason for word in ("AUTHENTICATED_FAILED", "AUTHENTICATION_DENIED"))
+
+    @property
     def is_near_limit(self) -> bool:
         """Whether less than a fifth of a limit is left, as Jira says itself."""
         return self.headers.get("x-ratelimit-nearlimit", "").lower() == "true"
@@ -76,6 +86,12 @@ class Answer:
                 "Jira asks for a pause: its limit of calls is used up.",
                 retry_after=self._retry_after() or _PAUSE,
                 recovery_actions=["Wait: the export goes on by itself."],
+                technical_details=details,
+            )
+        if 300 <= self.status < 400:
+            return SiteAddressError(
+                "The Jira site sends to another address, which is not followed.",
+                recovery_actions=["Connect again with the address that the browser shows."],
                 technical_details=details,
             )
         if self.lacks_scope:

@@ -13,6 +13,7 @@ from ticketgen_export.errors import (
     JiraRefusedError,
 )
 from ticketgen_export.jira.client import REST
+from ticketgen_export.jira.facts import require_sight
 from ticketgen_export.jira.outlet import Outlet
 
 __all__ = ["attach_files"]
@@ -35,9 +36,10 @@ async def attach_files(
                 partial(_attach, outlet, key, file),
                 look_up=partial(_look_up, outlet, key, file),
                 refused=NOTHING_WAS_DONE,
-                timeout=outlet.longest_send,
+                timeout=outlet.longest_send(),
             )
         except (JiraRefusedError, JiraPermissionError, JiraGoneError) as error:
+            await require_sight(outlet.client, outlet.facts.project_key)
             fixes.append(f"Attachment: attach {file.name} by hand. {error.message}")
     return tuple(fixes)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from ticketgen.errors import TicketgenError
 from ticketgen.provides import ExportTicket, Sending, SentTicket
 from ticketgen_export.errors import JiraRefusedError, JiraUnansweredError
 from ticketgen_export.jira.answers import refusal_of
 from ticketgen_export.jira.client import REST
 from ticketgen_export.jira.issues import DraftIssue, draft_issue, marker_of
+from ticketgen_export.jira.looking import fetch_issues, marker_on
 from ticketgen_export.jira.outlet import Outlet
 
 __all__ = ["create_issue", "create_issues", "sent_ticket"]
@@ -45,36 +47,51 @@ async def create_issues(
 ) -> Mapping[UUID, SentTicket | Exception]:
     """Create several issues by one call; those that Jira refuses are answered with why.
 
-    Jira answers 201 if at least one was created, and numbers the elements that were not. The
-    created ones stand in the order in which they were asked for.
+    Jira answers 201 if at least one was created, and numbers the elements that were not.
 
     Raises:
         TicketgenError: as `JiraClient.write`.
     """
-    drafts = [await _draft(ticket, outlet, marker_of(keys[ticket.id])) for ticket in tickets]
+    markers = {marker_of(keys[ticket.id]): ticket for ticket in tickets}
+    drafts = {marker: await _draft(ticket, outlet, marker) for marker, ticket in markers.items()}
     answer = await outlet.client.write(
         f"{REST}/issue/bulk",
         f"create {len(tickets)} issues",
-        json={"issueUpdates": [draft.body for draft in drafts]},
+        json={"issueUpdates": [draft.body for draft in drafts.values()]},
+        timeout=outlet.time_for(len(tickets)),
     )
-    refused = {
-        int(error["failedElementNumber"]): refusal_of(
-            error.get("elementErrors") or {}, f'create "{tickets[number].title}"'
-        )
-        for error in answer.get("errors") or ()
-        if (number := error.get("failedElementNumber")) is not None and 0 <= number < len(tickets)
-    }
-    created = answer.get("issues") or []
-    good = [number for number in range(len(tickets)) if number not in refused]
-    if len(created) != len(good):
-        # Which is which cannot be told: each is looked for.
-        return {tickets[number].id: error for number, error in refused.items()}
-    outcome: dict[UUID, SentTicket | Exception] = {
-        tickets[number].id: error for number, error in refused.items()
-    }
-    for number, issue in zip(good, created, strict=True):
-        outcome[tickets[number].id] = _sent(tickets[number], issue, drafts[number], outlet)
+    if not isinstance(answer, dict):
+        raise JiraUnansweredError("Jira says that it created issues, and not which.")
+    outcome: dict[UUID, SentTicket | Exception] = dict(_refused(answer, tickets))
+    created = [str(issue["key"]) for issue in answer.get("issues") or () if issue.get("key")]
+    # In which order Jira names them is not said anywhere: each is asked what it was created for.
+    for issue in await _fetched(outlet, created):
+        marker = marker_on(issue) or ""
+        if marker in markers:
+            ticket = markers[marker]
+            outcome[ticket.id] = _sent(ticket, issue, drafts[marker], outlet)
     return outcome
+
+
+async def _fetched(outlet: Outlet, keys: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    try:
+        return await fetch_issues(outlet.client, keys, "created") if keys else []
+    except TicketgenError:
+        return []  # they were created: each is looked for
+
+
+def _refused(
+    answer: Mapping[str, Any], tickets: Sequence[ExportTicket]
+) -> Iterator[tuple[UUID, Exception]]:
+    """The tickets of which the answer proves that they were not created, and why."""
+    for error in answer.get("errors") or ():
+        number, status = error.get("failedElementNumber"), error.get("status")
+        if not isinstance(number, int) or not 0 <= number < len(tickets):
+            continue
+        # An element that failed inside Jira may be there all the same: it is looked for.
+        if isinstance(status, int) and 400 <= status < 500:
+            what = f'create "{tickets[number].title}"'
+            yield tickets[number].id, refusal_of(error.get("elementErrors") or {}, what)
 
 
 def sent_ticket(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -13,7 +13,7 @@ from ticketgen_export.errors import JiraGoneError, JiraPermissionError, UnfitPro
 from ticketgen_export.jira.client import REST, JiraClient
 from ticketgen_export.jira.options import JiraOptions
 
-__all__ = ["ProjectFacts", "read_facts", "require_project"]
+__all__ = ["ProjectFacts", "read_facts", "require_project", "require_sight", "sees"]
 
 _SPRINT_FIELD = "com.pyxis.greenhopper.jira:gh-sprint"
 _PERMISSIONS = {
@@ -23,6 +23,7 @@ _PERMISSIONS = {
     "CREATE_ATTACHMENTS": "attach files",
     "ASSIGN_ISSUES": "assign issues",
 }
+_BOARDS_AT_ONCE = 8
 _OURS = frozenset({"summary", "description", "issuetype", "project", "labels", "reporter"})
 """Fields that an issue of ours always has, or that Jira fills in."""
 
@@ -56,8 +57,12 @@ class ProjectFacts(BaseModel):
         return field in self.fields
 
 
-async def read_facts(client: JiraClient, project_key: str, options: JiraOptions) -> ProjectFacts:
+async def read_facts(
+    client: JiraClient, project_key: str, options: JiraOptions, *, choosing: bool = False
+) -> ProjectFacts:
     """Ask Jira for all of it.
+
+    A person who is `choosing` is shown what there is, whether or not an export could work so.
 
     Raises:
         JiraGoneError: there is no such project, or the account does not see it.
@@ -66,21 +71,23 @@ async def read_facts(client: JiraClient, project_key: str, options: JiraOptions)
         TicketgenError: Jira answers with another error, or not at all.
     """
     project = await require_project(client, project_key)
-    may = await _permissions(client, project_key, options)
+    may = await _permissions(client, project_key)
+    if not choosing:
+        _require_permissions(may, project_key, options)
     types, (priorities, link_types) = await asyncio.gather(
         _issue_types(client, project_key), _catalogues(client)
     )
-    type_id = _named(types, options.issue_type, "issue type", f"the project {project_key}")
-    fields = await client.pages(
-        f"{REST}/issue/createmeta/{project_key}/issuetypes/{type_id}",
-        "see the fields of issues",
-        within="fields",
-    )
-    _require_fillable(fields, options.issue_type)
-    if options.links:
-        _named(link_types, options.link_type, "link type", "this Jira site")
-    if options.priority is not None:
-        _named(priorities, options.priority, "priority", "this Jira site")
+    if choosing:
+        type_id = types.get(options.issue_type) or next(iter(types.values()), "")
+    else:
+        type_id = _named(types, options.issue_type, "issue type", f"the project {project_key}")
+    fields = await _fields(client, project_key, type_id) if type_id else []
+    if not choosing:
+        _require_fillable(fields, options.issue_type)
+        if options.links:
+            _named(link_types, options.link_type, "link type", "this Jira site")
+        if options.priority is not None:
+            _named(priorities, options.priority, "priority", "this Jira site")
     sprint_field = _sprint_field(fields)
     sprints = await _sprints(client, project_key) if sprint_field else {}
     return ProjectFacts(
@@ -117,7 +124,43 @@ async def require_project(client: JiraClient, project_key: str) -> Mapping[str, 
     return found
 
 
-async def _permissions(client: JiraClient, project_key: str, options: JiraOptions) -> list[str]:
+async def require_sight(client: JiraClient, project_key: str) -> None:
+    """Return if the account sees the issues of the project at this moment.
+
+    Raises:
+        JiraGoneError: the project is gone, or hidden from the account.
+        JiraPermissionError: it may not be browsed any more.
+    """
+    await require_project(client, project_key)
+    answer = await client.read(
+        f"{REST}/mypermissions",
+        "see the permissions",
+        projectKey=project_key,
+        permissions="BROWSE_PROJECTS",
+    )
+    held = (answer.get("permissions") or {}).get("BROWSE_PROJECTS") or {}
+    if held.get("havePermission") is not True:
+        raise JiraPermissionError(
+            f"The connected account may not see the issues of {project_key} any more.",
+            recovery_actions=["Ask an administrator of the Jira project for that permission."],
+        )
+
+
+async def sees(client: JiraClient, key: str) -> bool:
+    """Whether the account sees that issue."""
+    found = await client.find(f"{REST}/issue/{key}", f"read {key}", fields="created")
+    return found is not None
+
+
+async def _fields(client: JiraClient, project_key: str, type_id: str) -> list[Any]:
+    return await client.pages(
+        f"{REST}/issue/createmeta/{project_key}/issuetypes/{type_id}",
+        "see the fields of issues",
+        within="fields",
+    )
+
+
+async def _permissions(client: JiraClient, project_key: str) -> list[str]:
     answer = await client.read(
         f"{REST}/mypermissions",
         "see the permissions",
@@ -125,7 +168,10 @@ async def _permissions(client: JiraClient, project_key: str, options: JiraOption
         permissions=",".join(_PERMISSIONS),
     )
     held = answer.get("permissions") or {}
-    may = [name for name in _PERMISSIONS if (held.get(name) or {}).get("havePermission") is True]
+    return [name for name in _PERMISSIONS if (held.get(name) or {}).get("havePermission") is True]
+
+
+def _require_permissions(may: Sequence[str], project_key: str, options: JiraOptions) -> None:
     needed = ["BROWSE_PROJECTS", "CREATE_ISSUES", *(["LINK_ISSUES"] if options.links else [])]
     missing = [_PERMISSIONS[name] for name in needed if name not in may]
     if missing:
@@ -140,7 +186,6 @@ async def _permissions(client: JiraClient, project_key: str, options: JiraOption
                 ),
             ],
         )
-    return may
 
 
 async def _issue_types(client: JiraClient, project_key: str) -> dict[str, str]:
@@ -154,40 +199,45 @@ async def _issue_types(client: JiraClient, project_key: str) -> dict[str, str]:
 
 async def _catalogues(client: JiraClient) -> tuple[dict[str, str], dict[str, str]]:
     priorities, links = await asyncio.gather(
-        client.read(f"{REST}/priority", "see the priorities"),
+        client.listed(f"{REST}/priority", "see the priorities"),
         client.read(f"{REST}/issueLinkType", "see the link types"),
     )
     return (
-        {str(one["name"]): str(one["id"]) for one in priorities or ()},
-        {str(one["name"]): str(one["id"]) for one in (links or {}).get("issueLinkTypes") or ()},
+        {str(one["name"]): str(one["id"]) for one in priorities},
+        {str(one["name"]): str(one["id"]) for one in links.get("issueLinkTypes") or ()},
     )
 
 
 async def _sprints(client: JiraClient, project_key: str) -> dict[str, list[int]] | None:
     """Active and future sprints; None where the account or the app may not read boards."""
     found: dict[str, list[int]] = {}
+    limit = asyncio.Semaphore(_BOARDS_AT_ONCE)
     try:
         boards = await client.pages(
             "/rest/agile/1.0/board", "see the boards", within="values", projectKeyOrId=project_key
         )
-        for board in boards:
-            if board.get("type") == "kanban":
-                continue  # it has none, and asking for them is an error
-            sprints = await client.pages(
-                f"/rest/agile/1.0/board/{board['id']}/sprint",
-                "see the sprints",
-                within="values",
-                state="active,future",
-            )
-            for sprint in sprints:
-                ids = found.setdefault(str(sprint["name"]), [])
-                if sprint["id"] not in ids:
-                    ids.append(int(sprint["id"]))
+        # A kanban board has none, and asking for them is an error.
+        scrum = [board for board in boards if board.get("type") != "kanban"]
+        pages = await asyncio.gather(*(_of_board(client, board["id"], limit) for board in scrum))
+        for sprint in (one for page in pages for one in page):
+            ids = found.setdefault(str(sprint["name"]), [])
+            if sprint["id"] not in ids:
+                ids.append(int(sprint["id"]))
     except TicketgenError as error:
         if error.category == "temporary":
             raise
         return None
     return found
+
+
+async def _of_board(client: JiraClient, board: Any, limit: asyncio.Semaphore) -> list[Any]:
+    async with limit:
+        return await client.pages(
+            f"/rest/agile/1.0/board/{board}/sprint",
+            "see the sprints",
+            within="values",
+            state="active,future",
+        )
 
 
 def _sprint_field(fields: list[Any]) -> str | None:

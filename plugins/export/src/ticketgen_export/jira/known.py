@@ -55,6 +55,7 @@ async def known_project(
     project_key: str,
     options: JiraOptions,
     believed: timedelta,
+    choosing: bool = False,
 ) -> KnownProject:
     """What is known, read anew where it is older than `believed`.
 
@@ -62,7 +63,8 @@ async def known_project(
         TicketgenError: as `read_facts`.
     """
     asked = options.model_dump_json(include={"issue_type", "link_type", "links", "priority"})
-    digest = hashlib.sha256(f"{connection_id} {project_key} {asked}".encode()).hexdigest()
+    told = f"{connection_id} {project_key} {asked} {'choosing' if choosing else ''}"
+    digest = hashlib.sha256(told.encode()).hexdigest()
     async with unit_of_work() as work:
         stored = await work.db.scalar(
             select(StoredFacts).where(
@@ -75,7 +77,7 @@ async def known_project(
         facts = ProjectFacts.model_validate(stored.facts)
         people, read_at = dict(stored.people), stored.read_at
     else:
-        facts, people = await read_facts(client, project_key, options), {}
+        facts, people = await read_facts(client, project_key, options, choosing=choosing), {}
         async with unit_of_work() as work:
             read_at = await _keep_facts(work.db, session_id, digest, facts)
     return KnownProject(
@@ -111,7 +113,7 @@ async def _keep_people(db: Any, known: KnownProject) -> None:
 async def _find_person(client: JiraClient, project_key: str, name: str) -> str | None:
     """The one account that is called so; of several none: nothing is guessed."""
     try:
-        found = await client.read(
+        found = await client.listed(
             f"{REST}/user/assignable/search",
             "see who can be assigned",
             project=project_key,

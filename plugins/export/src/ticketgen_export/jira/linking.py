@@ -15,6 +15,7 @@ from uuid import UUID
 from ticketgen.provides import ExportTicket, Sending, SentTicket
 from ticketgen_export.errors import NOTHING_WAS_DONE, JiraGoneError, JiraRefusedError
 from ticketgen_export.jira.client import REST
+from ticketgen_export.jira.facts import require_sight
 from ticketgen_export.jira.outlet import Outlet
 
 __all__ = ["link_issues"]
@@ -51,9 +52,10 @@ async def link_issues(
                 partial(_link, outlet, blocker, blocked),
                 look_up=partial(_look_up, outlet, blocker, blocked),
                 refused=NOTHING_WAS_DONE,
-                timeout=outlet.longest_send,
+                timeout=outlet.longest_send(),
             )
         except (JiraGoneError, JiraRefusedError) as error:
+            await require_sight(outlet.client, outlet.facts.project_key)
             sentence = f"Link: {blocker} has to be linked to {blocked} by hand. {error.message}"
             fixes[ticket.id] = (*fixes.get(ticket.id, ()), sentence)
     return fixes

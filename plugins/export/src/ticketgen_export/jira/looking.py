@@ -15,9 +15,10 @@ from typing import Any
 
 from ticketgen_export.errors import JiraUnansweredError
 from ticketgen_export.jira.client import REST, JiraClient
+from ticketgen_export.jira.facts import require_sight
 from ticketgen_export.jira.issues import PROPERTY
 
-__all__ = ["find_issue", "newest_key", "number_of"]
+__all__ = ["fetch_issues", "find_issue", "marker_on", "newest_key", "number_of"]
 
 _LONGEST_GAP = 1_000
 """A bulk call uses up 50 numbers, also where it creates nothing; a large session that was exported
@@ -28,22 +29,31 @@ _FIELDS = "labels,assignee,attachment,issuelinks,created"
 
 
 async def find_issue(
-    client: JiraClient, *, project_key: str, marker: str, after: str | None, fields: str = ""
+    client: JiraClient,
+    *,
+    project_key: str,
+    marker: str,
+    older: Sequence[str | None],
+    fields: str = "",
 ) -> Mapping[str, Any] | None:
     """The issue that carries the marker, as Jira has it; None if there is none.
 
-    `after` is a key that is known to be older than the issue; without one the reading begins at
-    the newest issue that the search shows, or at the first of all.
+    `older` are keys of issues that were there before it; those of other projects say nothing. The
+    reading begins above the greatest of them.
 
     Raises:
+        JiraGoneError: the project is gone, or hidden from the account: it sees nothing.
         TicketgenError: Jira could not be asked.
     """
     wanted = ",".join(filter(None, (_FIELDS, fields)))
     found = await _searched(client, project_key, marker, wanted)
-    if found is not None:
-        return found
-    start = after if after is not None else await newest_key(client, project_key)
-    return await _read_upward(client, project_key, marker, number_of(start), wanted)
+    if found is None:
+        start = max((number_of(key, project_key) for key in older), default=0)
+        found = await _read_upward(client, project_key, marker, start, wanted)
+    if found is None:
+        # Who sees nothing finds nothing.
+        await require_sight(client, project_key)
+    return found
 
 
 async def newest_key(client: JiraClient, project_key: str) -> str | None:
@@ -59,10 +69,10 @@ async def newest_key(client: JiraClient, project_key: str) -> str | None:
     return str(issues[0]["key"]) if issues else None
 
 
-def number_of(key: str | None) -> int:
-    """The number in an issue's key; 0 where there is no key."""
-    number = (key or "").rpartition("-")[2]
-    return int(number) if number.isdecimal() else 0
+def number_of(key: str | None, project_key: str) -> int:
+    """The number in the key of an issue of the project; 0 of any other, and where there is none."""
+    project, _, number = (key or "").rpartition("-")
+    return int(number) if project == project_key and number.isdecimal() else 0
 
 
 async def _searched(
@@ -71,16 +81,13 @@ async def _searched(
     answer = await client.read(
         f"{REST}/search/jql",
         "search for issues",
-        jql=f'project = "{project_key}" AND labels = "{marker}"',
-        maxResults=2,
-        fields=fields,
+        jql=f'project = "{project_key}" AND labels = "{marker}" ORDER BY created ASC',
+        maxResults=10,
+        fields="created",
     )
-    for issue in answer.get("issues") or ():
-        # The index may still show what has been deleted or renamed.
-        present = await _read(client, str(issue["key"]), fields)
-        if present is not None and _carries(present, marker):
-            return present
-    return None
+    keys = [str(issue["key"]) for issue in answer.get("issues") or ()]
+    # The index may still show what has been deleted or changed.
+    return _carrying(marker, await fetch_issues(client, keys, fields)) if keys else None
 
 
 async def _read_upward(
@@ -89,40 +96,48 @@ async def _read_upward(
     last = number
     while number - last < _LONGEST_GAP:
         keys = [f"{project_key}-{number + step}" for step in range(1, _AT_ONCE + 1)]
-        for issue in await _fetch(client, keys, fields):
-            if _carries(issue, marker):
-                return issue
-            if str(issue.get("key", "")).startswith(f"{project_key}-"):
-                last = max(last, number_of(issue["key"]))
+        issues = await fetch_issues(client, keys, fields)
+        found = _carrying(marker, issues)
+        if found is not None:
+            return found
+        last = max([last, *(number_of(str(issue.get("key")), project_key) for issue in issues)])
         number += _AT_ONCE
     return None
 
 
-async def _fetch(
+async def fetch_issues(
     client: JiraClient, keys: Sequence[str], fields: str
 ) -> Sequence[Mapping[str, Any]]:
-    """Those of the issues that there are, read directly."""
+    """Those of the issues that there are, read directly, with our property.
+
+    Raises:
+        TicketgenError: Jira could not be asked, or did not show every one.
+    """
     answer = await client.fetch(
         f"{REST}/issue/bulkfetch",
         "read issues",
         {"issueIdsOrKeys": list(keys), "fields": fields.split(","), "properties": [PROPERTY]},
     )
-    if not isinstance(answer, dict) or answer.get("issueErrors"):
+    if answer.get("issueErrors"):
         # Jira could not read all of them: what is left out may be there.
         raise JiraUnansweredError("Jira did not show every issue that was asked for.")
     issues: list[Mapping[str, Any]] = answer.get("issues") or []
     return issues
 
 
-async def _read(client: JiraClient, key: str, fields: str) -> Mapping[str, Any] | None:
-    issue = await client.find(
-        f"{REST}/issue/{key}", "read issues", fields=fields, properties=PROPERTY
-    )
-    # A moved issue answers by its new key: its number says nothing of this project's any more.
-    return issue if isinstance(issue, dict) else None
+def _carrying(marker: str, issues: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The issue of the marker; a clone of it has the label, and not the property."""
+    for issue in issues:
+        if marker_on(issue) == marker:
+            return issue
+    for issue in issues:
+        if marker in ((issue.get("fields") or {}).get("labels") or []):
+            return issue
+    return None
 
 
-def _carries(issue: Mapping[str, Any], marker: str) -> bool:
-    labels = (issue.get("fields") or {}).get("labels") or []
+def marker_on(issue: Mapping[str, Any]) -> str | None:
+    """What the property of an issue says it was created for."""
     told = (issue.get("properties") or {}).get(PROPERTY)
-    return marker in labels or (isinstance(told, dict) and told.get("marker") == marker)
+    marker = told.get("marker") if isinstance(told, dict) else None
+    return marker if isinstance(marker, str) else None

@@ -34,11 +34,13 @@ __all__ = [
 ]
 
 _MARGIN = timedelta(seconds=2)
+_FOR_EACH = timedelta(seconds=1)
+"""What each further issue of one call is given."""
 _SCOPES = frozenset({"read:jira-work", "write:jira-work"})
 """What an OAuth connection needs to export at all; sprints and people need more."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Outlet:
     """A site that is open, and a project in it."""
 
@@ -49,16 +51,22 @@ class Outlet:
     timeout: timedelta
     index_lag: timedelta
     bulk: int
+    sees_its_own: bool | None = None
+    """Whether the account sees what it creates; None before that was looked at."""
 
     @property
     def facts(self) -> ProjectFacts:
         """What is known of the project."""
         return self.known.facts
 
-    @property
-    def longest_send(self) -> timedelta:
-        """A creation, a second one where the first was refused, and the wait between them."""
-        return 2 * self.timeout + timedelta(seconds=self.client.pace.interval) + _MARGIN
+    def time_for(self, issues: int) -> timedelta:
+        """Longest that one call which creates so many issues may take."""
+        return self.timeout + (issues - 1) * _FOR_EACH
+
+    def longest_send(self, issues: int = 1) -> timedelta:
+        """The call, a second one where the first was refused, and the wait between them."""
+        waited = timedelta(seconds=self.client.pace.interval) + _MARGIN
+        return self.time_for(issues) + self.timeout + waited
 
     def url_of(self, key: str) -> str:
         """Where people see the issue."""
@@ -72,6 +80,7 @@ async def consult_jira(context: ExportContext) -> None:
         TicketgenError: what is in the way, and who can do something about it.
     """
     options = read_options(context.options)
+    _project_key(context)
     state = _state(context)
     async with state.unit_of_work() as work:
         connection = await ConnectionBook.pick(work.db, _user(context), options.connection)
@@ -90,7 +99,9 @@ async def look_at_project(context: ExportContext, *, refresh: bool) -> KnownProj
     async with state.unit_of_work() as work:
         connection_id = (await ConnectionBook.pick(work.db, _user(context), options.connection)).id
     believed = timedelta(0) if refresh else _settings(context).jira_facts_age
-    _, known = await _known(context, options, state, connection_id, believed=believed)
+    _, known = await _known(
+        context, options, state, connection_id, believed=believed, choosing=True
+    )
     return known
 
 
@@ -164,6 +175,7 @@ async def _known(
     connection_id: Any,
     *,
     believed: timedelta,
+    choosing: bool = False,
 ) -> tuple[JiraClient, KnownProject]:
     settings = _settings(context)
     pace = timedelta(seconds=options.pace) if options.pace is not None else settings.jira_pace
@@ -179,6 +191,7 @@ async def _known(
         project_key=_project_key(context),
         options=options,
         believed=believed,
+        choosing=choosing,
     )
     return client, known
 

@@ -7,13 +7,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from ticketgen.errors import OutcomeUnknownError
 from ticketgen.provides import CompletedExport, ExportTarget, ExportTicket, Sending, SentTicket
 from ticketgen_export.errors import NOTHING_WAS_DONE, JiraSearchBehindError
 from ticketgen_export.jira.attaching import attach_files
 from ticketgen_export.jira.creating import create_issue, create_issues, sent_ticket
+from ticketgen_export.jira.facts import sees
 from ticketgen_export.jira.issues import draft_issue, marker_of
 from ticketgen_export.jira.linking import link_issues
-from ticketgen_export.jira.looking import find_issue, newest_key
+from ticketgen_export.jira.looking import find_issue, newest_key, number_of
 from ticketgen_export.jira.outlet import (
     consult_jira,
     explained,
@@ -55,11 +57,11 @@ async def _find(ticket: ExportTicket, sending: Sending) -> SentTicket | None:
             outlet.client,
             project_key=facts.project_key,
             marker=marker,
-            after=sending.last_reference,
+            older=(sending.last_reference, sending.newest_reference),
             fields=facts.sprint_field or "",
         )
     if issue is None:
-        _require_certainty(sending)
+        _require_certainty(sending, facts.project_key)
         return None
     account = await outlet.known.account_of(outlet.client, ticket.assignee)
     draft = draft_issue(
@@ -73,7 +75,7 @@ async def _find(ticket: ExportTicket, sending: Sending) -> SentTicket | None:
     return sent_ticket(ticket, str(issue["key"]), outlet, draft.manual_fixes)
 
 
-def _require_certainty(sending: Sending) -> None:
+def _require_certainty(sending: Sending, project_key: str) -> None:
     """Whether an issue that was not found is certain not to be there.
 
     It is where the reading began at an issue of ours that was created shortly before: the numbers
@@ -83,9 +85,19 @@ def _require_certainty(sending: Sending) -> None:
 
     Raises:
         JiraSearchBehindError: not yet.
+        OutcomeUnknownError: the account creates issues that it does not see.
     """
+    if outlet_of(sending).sees_its_own is False:
+        raise OutcomeUnknownError(
+            "Whether Jira created the issue cannot be found out: the connected account does not "
+            "see the issues it creates.",
+            recovery_actions=[
+                "Ask an administrator of the Jira project to let it see them (security levels)."
+            ],
+        )
     age = sending.reference_age
-    if age is not None and age <= _SHORTLY:
+    is_near = number_of(sending.last_reference, project_key) > 0
+    if is_near and age is not None and age <= _SHORTLY:
         return
     left = outlet_of(sending).index_lag - sending.since_call
     if left > timedelta(0):
@@ -108,18 +120,24 @@ async def _newest(sending: Sending) -> str | None:
         return await newest_key(outlet.client, outlet.facts.project_key)
 
 
-async def _turn(sending: Sending) -> None:
-    await outlet_of(sending).client.pace.turn()
+async def _turn(tickets: Sequence[ExportTicket], sending: Sending) -> None:
+    outlet = outlet_of(sending)
+    for ticket in tickets:
+        await outlet.known.account_of(outlet.client, ticket.assignee)
+    await outlet.client.pace.turn()
 
 
-def _time_of(sending: Sending) -> timedelta:
-    return outlet_of(sending).longest_send
+def _time_of(tickets: int, sending: Sending) -> timedelta:
+    return outlet_of(sending).longest_send(tickets)
 
 
 async def _follow_up(ticket: ExportTicket, sent: SentTicket, sending: Sending) -> SentTicket:
+    outlet = outlet_of(sending)
+    if not outlet.sees_its_own:
+        outlet.sees_its_own = await sees(outlet.client, sent.reference)
     if not ticket.attachments:
         return sent
-    fixes = await attach_files(ticket, sent.reference, outlet_of(sending), sending)
+    fixes = await attach_files(ticket, sent.reference, outlet, sending)
     named = tuple(f"{sent.reference}: {sentence}" for sentence in fixes)
     return sent.model_copy(update={"manual_fixes": (*sent.manual_fixes, *named)})
 

@@ -31,6 +31,9 @@ class FaultKind(StrEnum):
     """503; nothing was done."""
     UNAUTHORIZED = "unauthorized"
     """401; nothing was done."""
+    TAKEN_FOR_NOBODY = "taken_for_nobody"
+    """200 with nothing in it, as for a reader without an account, and a header that says so: what
+    Jira answers to an API token that has ended, where it lets anybody ask. Nothing was done."""
     HTML_PAGE = "html_page"
     """502 with a page of a proxy; nothing was done."""
     HTML_PAGE_AFTER = "html_page_after"

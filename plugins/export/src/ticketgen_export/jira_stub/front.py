@@ -274,6 +274,10 @@ def _refused_by(fault: Fault | None, *, is_gateway: bool) -> Response | None:
         return answer(error_collection("The service is temporarily unavailable."), 503)
     if kind is FaultKind.UNAUTHORIZED:
         return answer(unauthorized(is_gateway=is_gateway), 401)
+    if kind is FaultKind.TAKEN_FOR_NOBODY:
+        nothing = answer({"issues": [], "isLast": True, "issueErrors": []})
+        nothing.headers["X-Seraph-LoginReason"] = "AUTHENTICATED_FAILED"
+        return nothing
     if kind is FaultKind.HTML_PAGE:
         return HTMLResponse(_PAGE, 502)
     return None
