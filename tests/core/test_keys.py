@@ -24,13 +24,19 @@ def test_a_key_is_one_of_fernet() -> None:
     assert new_key() != new_key()
 
 
-@pytest.mark.parametrize("text", ["", "short", "ä" * 44, secrets.token_urlsafe(31), "=" * 44])
+@pytest.mark.parametrize(
+    "text",
+    ["", "short", "ä" * 44, secrets.token_urlsafe(31), "=" * 44],
+    ids=["nothing", "short", "no ASCII", "too few bytes", "no bytes"],
+)
 def test_anything_else_is_none(text: str) -> None:
     assert not is_key(text)
 
 
 @pytest.mark.parametrize(
-    "value", [f"{new_key()},{secrets.token_hex(20)}", secrets.token_urlsafe(40)]
+    "value",
+    [f"{new_key()},{secrets.token_hex(20)}", secrets.token_urlsafe(40)],
+    ids=["the second", "the only one"],
 )
 def test_what_is_no_key_is_refused_without_being_repeated(
     clean_environment: pytest.MonkeyPatch, value: str

@@ -75,7 +75,9 @@ async def test_a_token_on_standard_input_makes_a_connection(
     assert place.token not in made.output + listed.output
 
 
-@pytest.mark.parametrize("typed", ["\n", f"{secrets.token_urlsafe(9)}\n"])
+@pytest.mark.parametrize(
+    "typed", ["\n", f"{secrets.token_urlsafe(9)}\n"], ids=["nothing", "another token"]
+)
 async def test_a_token_that_is_not_taken_ends_the_command_with_what_to_do(
     api: Api, place: Place, prompt: Runtime, typed: str
 ) -> None:

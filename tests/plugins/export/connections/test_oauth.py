@@ -147,7 +147,11 @@ async def test_a_state_is_good_once(api: Api, place: Place) -> None:
     assert len(await _connections(api)) == 1
 
 
-@pytest.mark.parametrize("state", [None, "", "x", secrets.token_urlsafe(32)])
+@pytest.mark.parametrize(
+    "state",
+    [None, "", "x", secrets.token_urlsafe(32)],
+    ids=["none", "empty", "short", "of the right form"],
+)
 async def test_an_unknown_state_leads_to_nothing(api: Api, place: Place, state: str | None) -> None:
     code = (await consented(await begun(api)))["code"]
 
