@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from benchmarks.chaos_export.site import Site
 __all__ = ["ExportJourney", "Traveller"]
 
 _AGAIN = 0.3
+_PATIENCE = 180.0
 _STARTS = 60
 """An export that failed is started again; so often at most."""
 
@@ -149,8 +151,9 @@ class Traveller:
             await asyncio.sleep(_AGAIN)
 
     async def _ask(self, method: str, url: str, **what: Any) -> httpx2.Response:
-        """Ask until there is an answer that is more than `come back later`."""
-        while True:
+        """Ask until there is an answer that is more than `come back later`, or for minutes."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
             try:
                 answer = await self.client.request(method, url, **what)
             except httpx2.TransportError:
@@ -164,3 +167,4 @@ class Traveller:
                     f"{method} {what_for} answered {answer.status_code}: {answer.text[:200]}"
                 ] += 1
             await asyncio.sleep(_AGAIN)
+        raise TimeoutError(f"{method} {url} was not answered for {_PATIENCE:.0f} s")
