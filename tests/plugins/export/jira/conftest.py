@@ -21,7 +21,7 @@ async def place(
     clean_environment: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Place]:
     clean_environment.setenv("TICKETGEN_EXPORT_JIRA_PACE", "0")
-    clean_environment.setenv("TICKETGEN_EXPORT_JIRA_TIMEOUT", "2")
+    clean_environment.setenv("TICKETGEN_EXPORT_JIRA_TIMEOUT", "1")
     clean_environment.setenv("TICKETGEN_EXPORT_JIRA_INDEX_LAG", "1")
     monkeypatch.setattr(effects, "MARGIN", timedelta(seconds=0.5))
     stub = JiraStub(projects=[PROJECT], checks=load_registry(load_settings()).provided(AdfCheck))

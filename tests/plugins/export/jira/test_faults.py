@@ -26,27 +26,29 @@ pytestmark = pytest.mark.services
 
 LONG = "\n\n".join(f"Paragraph {number} " + "word " * 60 for number in range(120))
 NEVER_SHOWN = timedelta(hours=1)
+NO_FAULTS_OF_WRITES = {FaultKind.PARTIAL, FaultKind.TAKEN_FOR_NOBODY}
 
 
-@pytest.mark.parametrize("on", [CREATE, BULK, LINK, ATTACH])
-@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind is not FaultKind.PARTIAL])
-async def test_one_fault_leaves_no_gap_and_no_double(
-    api: Api, place: Place, kind: FaultKind, on: str
+@pytest.mark.parametrize("bulk", [1, 50], ids=["one by one", "by one call"])
+@pytest.mark.parametrize("kind", [kind for kind in FaultKind if kind not in NO_FAULTS_OF_WRITES])
+async def test_a_fault_of_every_write_leaves_no_gap_and_no_double(
+    api: Api, place: Place, kind: FaultKind, bulk: int
 ) -> None:
     session_id = await ready(api, place)
-    if on == ATTACH:
-        [first, *_] = await journeys.tickets(api, session_id)
-        await journeys.edit(api, session_id, first, description=LONG)
-        assert (await journeys.do(api, "adf_validation", session_id))["passed"]
+    [first, *_] = await journeys.tickets(api, session_id)
+    await journeys.edit(api, session_id, first, description=LONG)
+    assert (await journeys.do(api, "adf_validation", session_id))["passed"]
     place.behave(index_lag=NEVER_SHOWN)
     slow = kind in {FaultKind.SLOW_BEFORE, FaultKind.SLOW_AFTER}
     # Longer than our patience with one answer where that is the fault, else soon.
-    place.fault(kind, on, 1, after=timedelta(seconds=2.3 if slow else 0.2))
+    after = timedelta(seconds=2.3 if slow else 0.2)
+    for on in (CREATE if bulk == 1 else BULK, ATTACH, LINK):
+        place.fault(kind, on, 1, after=after)
 
-    run = await export(api, session_id, bulk=1 if on == CREATE else 50)
+    run = await export(api, session_id, bulk=bulk)
 
     assert run["status"] == "completed", run
-    await exact(api, place, session_id, files=on == ATTACH)
+    await exact(api, place, session_id, files=True)
 
 
 async def test_of_a_call_for_several_those_that_failed_are_sent_by_themselves(
