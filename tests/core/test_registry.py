@@ -275,7 +275,7 @@ def test_a_plugin_refused_beside_another_leaves_no_settings(install_plugin: Inst
 
     registry = load_registry(Settings())
 
-    assert list(registry.settings) == ["cleanup", "processing"]
+    assert list(registry.settings) == ["cleanup", "export", "processing"]
 
 
 def test_a_stranger_that_takes_a_name_of_a_required_plugin_gives_way(

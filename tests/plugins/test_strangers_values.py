@@ -144,7 +144,7 @@ def test_what_a_stranger_brings_is_listed_beside_ours_with_its_plugin(
     assert (types["acme_bells"], types["bundles"]) == ("acme", "processing")
     assert writers["bellringer"] == "acme"
     assert writers["template"] == "processing"
-    assert targets == {"belfry": "acme", "file": "export"}
+    assert targets == {"belfry": "acme", "file": "export", "jira": "export"}
 
 
 def test_the_columns_of_a_strangers_sheets_are_shown(

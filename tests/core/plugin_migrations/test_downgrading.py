@@ -69,7 +69,7 @@ async def test_what_is_in_the_models_of_another_plugin_is_its_own_whatever_it_is
     loss = await expected_loss(engine, glow, beside=trees)
     left = await downgrade_plugin(engine, glow, beside=trees)
 
-    assert written == [None, None]
+    assert set(written) == {None}
     assert loss.rows == {"amber_glow_labels": 0}
     assert left == ()
     assert await tables_in(engine, beginning="amber") == ["amber_glow_of_all", "amber_schema"]

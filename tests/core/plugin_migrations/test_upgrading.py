@@ -88,7 +88,7 @@ async def test_two_plugins_with_equal_revision_ids_get_their_own_tables(
     assert again["birch"] == TreeReport(owner="birch", before="0002", after="0002")
     assert await tables_in(engine, beginning="amber") == ["amber_labels", "amber_schema"]
     assert await tables_in(engine, beginning="birch") == ["birch_labels", "birch_schema"]
-    assert [await schema_differences(engine, tree) for tree in trees] == [(), ()]
+    assert {await schema_differences(engine, tree) for tree in trees} == {()}
     assert {name for name in sys.modules if "0001" in name} == modules
 
 
@@ -96,7 +96,7 @@ async def test_two_that_migrate_at_once_take_turns(
     install_plugin: Install, engine: AsyncEngine, settings: Settings
 ) -> None:
     install_plugin("amber", plugin_with_tables("amber"), files=first("amber"))
-    trees = installed_trees(settings).trees
+    trees = [tree for tree in installed_trees(settings).trees if tree.owner == "amber"]
 
     both = await asyncio.gather(upgrade_plugins(engine, trees), upgrade_plugins(engine, trees))
 
@@ -186,7 +186,7 @@ async def test_a_starting_process_is_told_what_is_wrong_with_a_plugins_tables(
 ) -> None:
     both = {**first("amber"), **second("amber")}
     install_plugin("amber", plugin_with_tables("amber", columns=COLOUR), files=both)
-    (tree,) = installed_trees(settings).trees
+    [tree] = [tree for tree in installed_trees(settings).trees if tree.owner == "amber"]
     contributed = Migrations(versions=tree.versions, metadata=tree.metadata)
 
     none_yet = await plugin_schema_problem(engine, "amber", contributed)

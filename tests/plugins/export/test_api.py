@@ -77,8 +77,8 @@ async def test_an_unknown_target_is_refused_with_those_there_are(api: Api) -> No
 
     listed = (await api.client.get("/api/export/targets")).json()
     assert (answer.status_code, answer.json()["code"]) == (422, "export.unknown_target")
-    assert answer.json()["recovery_actions"] == ["Choose one of: file."]
-    assert [target["name"] for target in listed] == ["file"]
+    assert answer.json()["recovery_actions"] == ["Choose one of: file, jira."]
+    assert [target["name"] for target in listed] == ["file", "jira"]
 
 
 async def test_the_own_route_starts_the_same_task_as_the_one_of_the_core(api: Api) -> None:

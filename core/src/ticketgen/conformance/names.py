@@ -12,8 +12,8 @@ RESERVED_NAMES = frozenset(
     {
         "api", "audit", "auth", "core", "db", "demo", "docs", "doctor", "effects", "events",
         "findings", "health", "host", "metrics", "openapi", "plugins", "runs", "schedules",
-        "sessions", "stream-passes", "stream_pass", "tasks", "ticketgen", "tickets", "tokens",
-        "up", "upload", "uploads", "users", "validations", "worker", "workers",
+        "secrets", "sessions", "stream-passes", "stream_pass", "tasks", "ticketgen", "tickets",
+        "tokens", "up", "upload", "uploads", "users", "validations", "worker", "workers",
     }
 )  # fmt: skip
 """First segments under `/api`, and commands of `ticketgen`, that are core's own."""

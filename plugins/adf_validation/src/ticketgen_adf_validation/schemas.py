@@ -38,6 +38,14 @@ _RESULT: Final[dict[str, Any]] = {
         }
     ],
 }
+_FIXED: Final[dict[str, Any]] = {
+    "ticket_id": "019ac0de-0000-7000-8000-000000000005",
+    "key": "bundles/node/event",
+    "revision": 4,
+    "rules": ["adf_validation.characters"],
+    "before": "The machine name is `ev\u200bent`.",
+    "after": "The machine name is `event`.",
+}
 
 
 class ValidatePayload(BaseModel):
@@ -59,6 +67,8 @@ class ValidationSummary(BaseModel):
 
 class FoundProblem(Finding):
     """A finding, and whether POST …/fix puts it right."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_RESULT["findings"][0]]})
 
     fixable: bool = Field(description="Whether it can be fixed for certain, without asking.")
 
@@ -122,6 +132,8 @@ class FixRequest(BaseModel):
 class FixedTicket(BaseModel):
     """What was, or would be, put right in one ticket."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_FIXED]})
+
     ticket_id: UUID
     key: str
     revision: int = Field(description="The ticket's revision after that.")
@@ -132,6 +144,10 @@ class FixedTicket(BaseModel):
 
 class FixReport(BaseModel):
     """What was, or would be, put right; validate again to get a new verdict."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"dry_run": False, "tickets": [_FIXED], "left": 0}]}
+    )
 
     dry_run: bool
     tickets: list[FixedTicket] = Field(description="Those that change, in the order of work.")

@@ -11,6 +11,7 @@ from ticketgen_export.errors import (
     JiraGoneError,
     JiraPermissionError,
     JiraRefusedError,
+    JiraUnansweredError,
 )
 from ticketgen_export.jira.client import REST
 from ticketgen_export.jira.facts import require_sight
@@ -51,7 +52,9 @@ async def _attach(outlet: Outlet, key: str, file: ExportedFile) -> Any:
         files={"file": (file.name.rpartition("/")[2], file.content, file.media_type)},
         headers={"X-Atlassian-Token": "no-check"},
     )
-    return [{"id": str(one.get("id")), "filename": one.get("filename")} for one in answer or ()]
+    if not isinstance(answer, list) or not all(isinstance(one, dict) for one in answer):
+        raise JiraUnansweredError("Jira does not say what became of a file.")
+    return [{"id": str(one.get("id")), "filename": one.get("filename")} for one in answer]
 
 
 async def _look_up(outlet: Outlet, key: str, file: ExportedFile) -> Any | None:
