@@ -13,6 +13,7 @@ from ticketgen.provides import AdfCheck
 from ticketgen.registry import load_registry
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings, load_settings
+from ticketgen_export.jira import outlet
 from ticketgen_export.jira_stub import JiraStub, serving_stub
 
 
@@ -24,6 +25,8 @@ async def place(
     clean_environment.setenv("TICKETGEN_EXPORT_JIRA_TIMEOUT", "1")
     clean_environment.setenv("TICKETGEN_EXPORT_JIRA_INDEX_LAG", "1")
     monkeypatch.setattr(effects, "MARGIN", timedelta(seconds=0.5))
+    monkeypatch.setattr(outlet, "_MARGIN", timedelta(seconds=0.3))
+    monkeypatch.setattr(outlet, "_FOR_EACH", timedelta(seconds=0.2))
     stub = JiraStub(projects=[PROJECT], checks=load_registry(load_settings()).provided(AdfCheck))
     async with serving_stub(stub) as url:
         made = Place(stub=stub, url=url)

@@ -90,7 +90,7 @@ async def test_the_first_issue_is_found_above_a_thousand_deleted_ones(
 async def test_a_storm_of_limits_is_waited_out_in_the_same_run(api: Api, place: Place) -> None:
     session_id = await ready(api, place)
     await start(api, session_id, bulk=1)
-    place.fault(FaultKind.TOO_MANY_REQUESTS, "*", 1, times=12, after=timedelta(seconds=0.05))
+    place.fault(FaultKind.TOO_MANY_REQUESTS, "*", 1, times=5, after=timedelta(seconds=0.05))
 
     await settled(api)
 
