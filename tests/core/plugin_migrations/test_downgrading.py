@@ -65,11 +65,12 @@ async def test_what_is_in_the_models_of_another_plugin_is_its_own_whatever_it_is
     trees = installed_trees(settings).trees
     glow = named_tree("amber_glow", settings)
 
-    written = [await write_revision(engine, tree, message="x", beside=trees) for tree in trees]
+    own = [tree for tree in trees if tree.owner.startswith("amber")]
+    written = [await write_revision(engine, tree, message="x", beside=trees) for tree in own]
     loss = await expected_loss(engine, glow, beside=trees)
     left = await downgrade_plugin(engine, glow, beside=trees)
 
-    assert set(written) == {None}
+    assert written == [None, None]
     assert loss.rows == {"amber_glow_labels": 0}
     assert left == ()
     assert await tables_in(engine, beginning="amber") == ["amber_glow_of_all", "amber_schema"]
