@@ -14,12 +14,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 import structlog
-from pydantic import BaseModel
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ticketgen.domain.task_runs import RunState, TaskRun
-from ticketgen.errors import ErrorCategory
+from ticketgen.progress_messages import TERMINAL_TYPES, ProgressMessage, channel_of
 
 __all__ = [
     "TERMINAL_TYPES",
@@ -37,8 +36,6 @@ __all__ = [
 ]
 
 _log = structlog.get_logger(__name__)
-
-TERMINAL_TYPES = frozenset({"completed", "error", "cancelled"})
 
 _KEPT_MESSAGES = 1_000
 
@@ -74,44 +71,6 @@ redis.call('EXPIRE', KEYS[2], ARGV[3])
 redis.call('PUBLISH', KEYS[3], message)
 return sequence
 """
-
-
-class ProgressMessage(BaseModel):
-    """One message of a progress channel, by the names of the founding specification."""
-
-    type: Literal["progress", "completed", "error", "cancelled", "snapshot"]
-    """`snapshot` is what a client gets on attach; the other three but `progress` end a stream."""
-    session_id: UUID | None
-    task_id: UUID | None
-    task_type: str
-    timestamp: datetime
-    status: str | None = None
-    """not_started, processing, completed, failed or cancelled."""
-    progress_percentage: float | None = None
-    """0 to 100."""
-    current_stage: str | None = None
-    details: dict[str, Any] | None = None
-    result_summary: dict[str, Any] | None = None
-    error_category: ErrorCategory | None = None
-    user_message: str | None = None
-    recovery_actions: list[str] | None = None
-    attempt: int | None = None
-    epoch: str | None = None
-    """Random per stream: another epoch means the sequence began anew."""
-    sequence: int | None = None
-    """Counts the messages of a stream from 1, without gaps."""
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing comes after it."""
-        return self.type in TERMINAL_TYPES
-
-
-def channel_of(
-    task_type: str, *, session_id: UUID | None = None, task_id: UUID | None = None
-) -> str:
-    """`progress:{session_id}:{task_type}`, or with the run's id where there is no session."""
-    return f"progress:{session_id or task_id}:{task_type}"
 
 
 def channel_of_run(run: TaskRun) -> str:
