@@ -1,91 +1,24 @@
-"""What a start costs: importing, `--help`, and building API and worker with 0, 4 and 54 plugins.
+"""What importing, `--help`, and building API and worker cost with 0, 4 and 54 plugins.
 
-Every figure is the middle one of several processes of its own, taken in turns, so that what else
-the machine does hits all of them alike. Processor seconds say more than those on the clock.
+Nothing connects to a server. Every figure is the middle one of several processes of its own, taken
+in turns, so that what else the machine does hits all of them alike.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-__all__ = ["main"]
+from benchmarks.startup.strangers import STRANGERS, installed_strangers
 
-STRANGERS = 50
-"""Generated plugins, beside the four of this repository."""
-
-_PLUGIN = '''
-"""A small plugin: a task, its schedule, a route, a setting and a check."""
-
-from fastapi import APIRouter
-from pydantic import BaseModel
-from pydantic_settings import BaseSettings
-
-from ticketgen import Caller, Exclusivity, NoRequest, Plugin, Schedule, Subject, Task, hookimpl
-
-
-class Small(BaseSettings):
-    size: int = 1
-
-
-class Payload(BaseModel):
-    schema_version: int = 1
-
-
-async def prepare(start, request):
-    return Payload()
-
-
-async def handle(ctx, payload):
-    return {}
-
-
-router = APIRouter()
-
-
-@router.get("/things")
-async def things() -> list[str]:
-    return []
-
-
-@hookimpl
-async def ticketgen_check_ticket(ticket):
-    return []
-
-
-@hookimpl
-def ticketgen_plugin():
-    task = Task(
-        name="NAME",
-        summary="Works.",
-        request=NoRequest,
-        payload=Payload,
-        prepare=prepare,
-        handler=handle,
-        job_name="NAME_job",
-        subject=Subject.NONE,
-        startable_by=Caller.ADMIN,
-        exclusivity=Exclusivity.TYPE,
-    )
-    return Plugin(
-        name="NAME",
-        summary="A small plugin.",
-        tasks=(task,),
-        schedules=(Schedule(name="daily", task="NAME", cron="0 8 * * *"),),
-        router=router,
-        settings=Small,
-    )
-'''
+__all__ = ["Row", "building_lines", "measure_building"]
 
 _BUILDING = """
 from time import process_time
@@ -190,41 +123,10 @@ def _cases() -> tuple[Case, ...]:
     return alone + built
 
 
-def main() -> int:
-    """Run the command."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.startup", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="processes per figure (default: 7)")
-    parser.add_argument("--json", metavar="FILE", help="write the table as JSON too")
-    arguments = parser.parse_args()
-    with _strangers() as folder:
-        rows = _rows(_measured(_cases(), folder, rounds=max(1, arguments.rounds)))
-    print("\n".join(_lines(rows)))
-    if arguments.json:
-        content = json.dumps([asdict(row) for row in rows], indent=2)
-        Path(arguments.json).write_text(content + "\n", encoding="utf-8")
-    return 0
-
-
-@contextmanager
-def _strangers() -> Iterator[Path]:
-    """A folder in which fifty distributions are installed, as pip would leave them."""
-    with tempfile.TemporaryDirectory(prefix="ticketgen-startup-") as directory:
-        folder = Path(directory) / "installed"
-        folder.mkdir()
-        for number in range(STRANGERS):
-            name = f"stranger_{number:02}"
-            module = f"ticketgen_{name}"
-            (folder / f"{module}.py").write_text(_PLUGIN.replace("NAME", name), encoding="utf-8")
-            made = folder / f"{module}-1.0.dist-info"
-            made.mkdir()
-            (made / "METADATA").write_text(
-                f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: 1.0\n",
-                encoding="utf-8",
-            )
-            (made / "entry_points.txt").write_text(
-                f"[ticketgen.plugins]\n{name} = {module}\n", encoding="utf-8"
-            )
-        yield folder
+def measure_building(rounds: int) -> tuple[Row, ...]:
+    """The table, from so many processes for every figure."""
+    with installed_strangers() as folder:
+        return tuple(_rows(_measured(_cases(), folder, rounds=rounds)))
 
 
 def _measured(
@@ -312,7 +214,8 @@ def _middle_of_building(figures: Sequence[Figure]) -> float | None:
     return round(statistics.median(given), 3) if given else None
 
 
-def _lines(rows: Sequence[Row]) -> Iterator[str]:
+def building_lines(rows: Sequence[Row]) -> Iterator[str]:
+    """The table for people."""
     yield (
         f"{'start of':<20}{'plugins':>8}{'cpu s':>8}{'ratio':>7}"
         f"{'after imports':>15}{'clock s':>9}{'MB':>7}"
@@ -323,7 +226,3 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
             f"{row.name:<20}{row.plugins:>8}{row.cpu:>8.2f}{row.ratio:>7.2f}"
             f"{building:>15}{row.clock:>9.2f}{row.megabytes:>7.0f}"
         )
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
