@@ -8,12 +8,14 @@ is lost when Redis is.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import structlog
+from pydantic_core import to_json
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -24,6 +26,7 @@ __all__ = [
     "TERMINAL_TYPES",
     "ProgressMessage",
     "Publisher",
+    "bounded",
     "channel_of",
     "channel_of_run",
     "publish_cancellation",
@@ -39,35 +42,69 @@ _log = structlog.get_logger(__name__)
 
 _KEPT_MESSAGES = 1_000
 
+_LARGEST_PART = 16 * 1024
+"""Bytes of `details`, of `result_summary` and of the texts of one message, each as JSON."""
+
+_LONGEST_TEXT = 4_000
+"""Characters of a sentence in a message; of the stage and of one recovery action fewer."""
+
+_SHORTER_TEXT = 500
+
 # KEYS: stream, meta, channel. ARGV: message, epoch to use for a new stream, seconds to keep,
-# number of messages to keep, run id, attempt, whether it is an ending. The sequence is written
-# into the message here, so that number, stream entry and published message can never disagree;
-# and the fence is here, so that no late message of an attempt that was overtaken, or of a run
-# that has ended, comes after what overtook it. The ending of a run is published once.
+# number of messages to keep, run id, attempt, whether it is an ending, the publisher's clock. The
+# sequence is written into the message here, so that number, stream entry and published message can
+# never disagree; and the fence is here, so that no late message of an attempt that was overtaken,
+# or of a run that has ended, comes after what overtook it. The ending of a run is published once.
+#
+# An entry's id is its sequence, so that what follows a position is one XRANGE. Where the numbers do
+# not fit what is kept (the meta is gone; the stream was written by a version with other ids), the
+# stream is dropped and begins anew in another epoch. Four commands a message: the life of both keys
+# is prolonged only when a quarter of it is over, and at an ending.
 _PUBLISH = """
-if ARGV[5] ~= '' then
-  if redis.call('HEXISTS', KEYS[2], 'ended:' .. ARGV[5]) == 1 then return 0 end
-  local newest = tonumber(redis.call('HGET', KEYS[2], 'attempt:' .. ARGV[5]) or '0')
-  if ARGV[7] == '1' then
-    redis.call('HSET', KEYS[2], 'ended:' .. ARGV[5], '1')
-    redis.call('HDEL', KEYS[2], 'attempt:' .. ARGV[5])
-  elseif tonumber(ARGV[6]) < newest then
+local run, attempt, ending = ARGV[5], tonumber(ARGV[6]), ARGV[7] == '1'
+local kept = redis.call('HMGET', KEYS[2], 'epoch', 'sequence', 'renewed', 'ended:' .. run,
+                        'attempt:' .. run)
+local fields = {}
+if run ~= '' then
+  if kept[4] then return 0 end
+  local newest = tonumber(kept[5] or '0')
+  if ending then
+    fields = {'ended:' .. run, '1'}
+  elseif attempt < newest then
     return 0
-  elseif tonumber(ARGV[6]) > newest then
-    redis.call('HSET', KEYS[2], 'attempt:' .. ARGV[5], ARGV[6])
+  elseif attempt > newest then
+    fields = {'attempt:' .. run, ARGV[6]}
   end
 end
-local epoch = redis.call('HGET', KEYS[2], 'epoch')
-if not epoch then
-  epoch = ARGV[2]
-  redis.call('HSET', KEYS[2], 'epoch', epoch)
+local epoch, sequence, message = kept[1], tonumber(kept[2] or '0') + 1, nil
+local function append()
+  message = '{"epoch":"' .. epoch .. '","sequence":' .. string.format('%.0f', sequence) .. ','
+            .. string.sub(ARGV[1], 2)
+  return redis.pcall('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], string.format('%.0f-0', sequence),
+                     'message', message)
 end
-local sequence = redis.call('HINCRBY', KEYS[2], 'sequence', 1)
-local head = '{"epoch":"' .. epoch .. '","sequence":' .. sequence .. ','
-local message = head .. string.sub(ARGV[1], 2)
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], '*', 'message', message)
-redis.call('EXPIRE', KEYS[1], ARGV[3])
-redis.call('EXPIRE', KEYS[2], ARGV[3])
+local function begin()
+  redis.call('DEL', KEYS[1])
+  epoch, sequence = ARGV[2], 1
+end
+if not epoch then begin() end
+local added = append()
+if type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller', 1, true) then
+  begin()
+  added = append()
+end
+if type(added) == 'table' and added.err then return added end
+local now, keep = tonumber(ARGV[8]), tonumber(ARGV[3])
+if ending or sequence == 1 or not kept[3] or math.abs(now - tonumber(kept[3])) * 4 > keep then
+  fields[#fields + 1], fields[#fields + 2] = 'renewed', ARGV[8]
+end
+redis.call('HSET', KEYS[2], 'epoch', epoch, 'sequence', string.format('%.0f', sequence),
+           unpack(fields))
+if ending then redis.call('HDEL', KEYS[2], 'attempt:' .. run) end
+if fields[#fields - 1] == 'renewed' then
+  redis.call('EXPIRE', KEYS[1], keep)
+  redis.call('EXPIRE', KEYS[2], keep)
+end
 redis.call('PUBLISH', KEYS[3], message)
 return sequence
 """
@@ -90,12 +127,13 @@ class Publisher:
         """Publish one message; False if Redis did not take it, which is logged, never raised.
 
         A message of an attempt that was overtaken, or of a run whose ending was published, is
-        dropped: whoever overtook it has said more.
+        dropped: whoever overtook it has said more. One that is too large is published as `bounded`
+        makes it.
         """
         channel = channel_of(
             message.task_type, session_id=message.session_id, task_id=message.task_id
         )
-        body = message.model_dump_json(exclude={"epoch", "sequence"})
+        body = bounded(message).model_dump_json(exclude={"epoch", "sequence"})
         try:
             await self._script(
                 keys=[f"{channel}:stream", f"{channel}:meta", channel],
@@ -107,6 +145,7 @@ class Publisher:
                     str(message.task_id or ""),
                     message.attempt or 0,
                     int(message.is_terminal),
+                    int(time.time()),
                 ],
             )
         except (RedisError, OSError, TimeoutError) as error:
@@ -121,6 +160,39 @@ class Publisher:
         except (RedisError, OSError, TimeoutError):
             return None
         return ProgressMessage.model_validate_json(entries[0][1][b"message"]) if entries else None
+
+
+def bounded(message: ProgressMessage) -> ProgressMessage:
+    """The message, small enough for every subscriber: about 16 KiB a part.
+
+    `details` and `result_summary` that are larger are left out, and `{"left_out": …}` says so; the
+    row has them whole. Texts are cut.
+    """
+    changes: dict[str, Any] = {
+        part: _left_out(size)
+        for part in ("details", "result_summary")
+        if (size := _json_size(getattr(message, part))) > _LARGEST_PART
+    }
+    for part, longest in (("user_message", _LONGEST_TEXT), ("current_stage", _SHORTER_TEXT)):
+        text = getattr(message, part)
+        if text is not None and len(text) > longest:
+            changes[part] = _cut(text, longest)
+    actions = message.recovery_actions or []
+    if sum(map(len, actions)) > _LONGEST_TEXT:
+        changes["recovery_actions"] = [_cut(action, _SHORTER_TEXT) for action in actions[:8]]
+    return message.model_copy(update=changes) if changes else message
+
+
+def _json_size(part: dict[str, Any] | None) -> int:
+    return len(to_json(part, fallback=str)) if part else 0
+
+
+def _left_out(size: int) -> dict[str, Any]:
+    return {"left_out": f"{size} bytes; a message holds {_LARGEST_PART} of a part"}
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _identity(run: TaskRun) -> dict[str, Any]:
