@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.progress.fan_out import Load, fan_out
+from benchmarks.progress.fan_out import Load, control, fan_out
 from benchmarks.progress.scene import Scene, scene
 
 Measurement = Callable[[Scene, argparse.Namespace], Awaitable[dict[str, Any]]]
@@ -51,18 +51,27 @@ async def _fan_out(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any
     return await fan_out(stage, _load(arguments))
 
 
+async def _control(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any]:
+    return await control(stage, _load(arguments))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.progress", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="MEASUREMENT")
-    command = commands.add_parser("fan-out", help="1,000 sockets, 100 runs, one API process")
-    command.set_defaults(measure=_fan_out)
+    _add(commands, "fan-out", _fan_out, "1,000 sockets, 100 runs, one API process")
+    _add(commands, "control", _control, "the same from a server that does nothing but send")
+    return parser
+
+
+def _add(commands: Any, name: str, measure: Measurement, summary: str) -> None:
+    command = commands.add_parser(name, help=summary)
+    command.set_defaults(measure=measure)
     command.add_argument("--sockets", type=int, default=1_000)
     command.add_argument("--runs", type=int, default=100)
     command.add_argument("--rate", type=float, default=10, help="messages a second of each run")
     command.add_argument("--seconds", type=float, default=20)
     command.add_argument("--json", metavar="FILE", help="write the figures here too")
     command.add_argument("--logs", metavar="DIR", help="keep the logs of all processes here")
-    return parser
 
 
 if __name__ == "__main__":

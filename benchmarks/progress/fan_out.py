@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.progress.figures import read
+from benchmarks.progress.figures import machine_busy, read
 from benchmarks.progress.scene import Scene
 
-__all__ = ["Load", "fan_out"]
+__all__ = ["Load", "control", "fan_out"]
 
 _WARM = 20
 """Watchers that come and go before anything is measured."""
@@ -64,9 +64,9 @@ async def fan_out(scene: Scene, load: Load) -> dict[str, Any]:
             await watchers.ask(
                 "measure", from_ns=now, until_ns=now + int((load.seconds - 0.5) * 1e9)
             )
-            began = read(api.pid)
+            began, busy = read(api.pid), machine_busy()
             published = await publisher.ask("published")
-            ended = read(api.pid)
+            ended, busy = read(api.pid), machine_busy() - busy
             waits = await watchers.ask("waits")
             await publisher.ask("settle")
             report = await watchers.ask("report", patience=30)
@@ -81,6 +81,7 @@ async def fan_out(scene: Scene, load: Load) -> dict[str, Any]:
             **report,
         },
         "publisher": published,
+        "machine_cpu": busy / (ended.at - began.at),
         "api": {
             "cpu": ended.cpu_since(began),
             "rss_mb_before": round(empty.rss_kb / 1024, 1),
@@ -94,4 +95,30 @@ async def fan_out(scene: Scene, load: Load) -> dict[str, Any]:
             "of_the_api": connections[0] - before_api[0],
             "subscribed": connections[1] - before_api[1],
         },
+    }
+
+
+async def control(scene: Scene, load: Load) -> dict[str, Any]:
+    """The same load from a server that does nothing but send: what the client itself costs."""
+    async with (
+        scene.helper("benchmarks.progress.bare") as bare,
+        scene.watchers() as watchers,
+    ):
+        port = (await bare.ask("listen"))["port"]
+        paths = load.paths([str(number) for number in range(load.runs)])
+        opened = await watchers.ask("open", paths=paths, ports=[port], token=scene.token)
+        now, busy, began = time.monotonic_ns(), machine_busy(), time.monotonic()
+        until = now + int(load.seconds * 1e9)
+        await watchers.ask("measure", from_ns=now, until_ns=until)
+        sent = await bare.ask("publish", rate=load.rate, seconds=load.seconds)
+        busy = (machine_busy() - busy) / (time.monotonic() - began)
+        waits = await watchers.ask("waits")
+        report = await watchers.ask("report", patience=30)
+    return {
+        "sockets": load.sockets,
+        "opened": opened,
+        "send_to_receive_ms": waits,
+        "messages": report,
+        "server": sent,
+        "machine_cpu": busy,
     }

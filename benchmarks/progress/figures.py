@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Reading", "read", "spread"]
+__all__ = ["Reading", "machine_busy", "read", "spread"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -39,6 +39,13 @@ def read(pid: int) -> Reading:
         rss_kb=int(status["VmRSS"].split()[0]),
         peak_rss_kb=int(status["VmHWM"].split()[0]),
     )
+
+
+def machine_busy() -> float:
+    """Processor seconds this machine has spent on anything at all, since it began (Linux)."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    idle, waiting = int(fields[3]), int(fields[4])
+    return (sum(map(int, fields)) - idle - waiting) / _TICKS
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

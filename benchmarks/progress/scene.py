@@ -76,13 +76,14 @@ class Scene:
 
     def publisher(self) -> contextlib.AbstractAsyncContextManager[Helper]:
         """A process that works on runs."""
-        return self._helper("benchmarks.progress.publishers")
+        return self.helper("benchmarks.progress.publishers")
 
     def watchers(self) -> contextlib.AbstractAsyncContextManager[Helper]:
         """A process of clients."""
-        return self._helper("benchmarks.progress.watchers")
+        return self.helper("benchmarks.progress.watchers")
 
-    def _helper(self, module: str) -> contextlib.AbstractAsyncContextManager[Helper]:
+    def helper(self, module: str) -> contextlib.AbstractAsyncContextManager[Helper]:
+        """A process that runs a module of ours and does what it is asked."""
         return helper(module, environment=self.environment, logs=self.logs)
 
     async def redis_connections(self) -> tuple[int, int]:

@@ -121,6 +121,12 @@ class Watchers:
                     **spread([wait / 1e6 for wait in self._waits]),
                     "cpu": cpu / (time.monotonic() - self._clock),
                 }
+            case "back":
+                back = [watcher.first_after_mark for watcher in self._watchers]
+                return {
+                    "silent": sum(at is None for at in back),
+                    "seconds": spread([(at - self.mark_ns) / 1e9 for at in back if at]),
+                }
             case "report":
                 return await self._report(order["patience"])
         raise ValueError(f"what is {order['do']!r}?")
@@ -152,15 +158,12 @@ class Watchers:
             for task in late:
                 task.cancel()
         records = [watcher.record for watcher in self._watchers]
-        back = [watcher.first_after_mark for watcher in self._watchers]
         return {
             "watchers": len(records),
             "without_ending": sum(not record.has_ended for record in records),
             "connections": sum(watcher.connections for watcher in self._watchers),
             "codes": dict(self.codes),
             "statuses": dict(self.statuses),
-            "silent_after_mark": sum(at is None for at in back),
-            "back_seconds": spread([(at - self.mark_ns) / 1e9 for at in back if at is not None]),
             **{
                 name: sum(getattr(record, name) for record in records)
                 for name in (
