@@ -14,11 +14,13 @@ A plugin is a package with one entry point; its module returns one value::
   `Starter` what a service starts tasks through; `Host` what a plugin may use outside of both.
 * `Finding` and `Blocker` are what checks and gates answer; `Duration` and `Names` are types for
   the fields of a plugin's settings.
+* `Lazy` names a router, or a command group, that only those processes import that need it.
 * `hookimpl` marks a hook; the hooks are the methods of `ticketgen.plugin.Hooks`.
 * `ticketgen.domain` has the shared nouns, `ticketgen.errors` the errors, `ticketgen.provides`
   the other values a plugin may contribute, `ticketgen.api.deps` what its routes depend on,
   `ticketgen.commands` what its commands work with, `ticketgen.tables` what models of its own
-  tables are written with, `ticketgen.testing` the kit that proves a plugin before it is shipped.
+  tables are written with, `ticketgen.testing` the kit that proves a plugin before it is shipped,
+  `ticketgen.client` what programs elsewhere start and watch runs with.
 
 Everything else may change without notice.
 """
@@ -28,6 +30,7 @@ from __future__ import annotations
 from ticketgen.blocking import BlockingContext, in_thread
 from ticketgen.context import TaskContext
 from ticketgen.findings import Blocker, Finding, Severity
+from ticketgen.lazy import Lazy
 from ticketgen.plugin import (
     CONTRACT_VERSION,
     TICKETS_GROUP,
@@ -71,6 +74,7 @@ __all__ = [
     "Exclusivity",
     "Finding",
     "Host",
+    "Lazy",
     "Migrations",
     "Misfire",
     "Names",

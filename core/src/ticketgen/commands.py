@@ -36,7 +36,7 @@ def contributions() -> Contributions:
     Raises:
         ConfigurationError: a setting is wrong, or a required plugin is broken.
     """
-    return load_registry(load_settings())
+    return load_registry(load_settings(), lazily=True)
 
 
 def on_host(plugin: str, work: Callable[[Host], Awaitable[ResultT]]) -> ResultT:

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
+from typing import TypeGuard
 
 import pluggy
 
 from ticketgen.conformance import Problem, check_identity, check_plugin, raised
+from ticketgen.lazy import Lazy, loaded
 from ticketgen.plugin import ENTRY_POINT_GROUP, Hooks, Plugin
+from ticketgen.provides import Commands
 from ticketgen.settings import Settings
 
 __all__ = ["FoundPlugin", "PluginStatus", "find_plugins", "installed_entry_points", "load_plugin"]
@@ -149,8 +152,10 @@ def _admitted(claim: FoundPlugin, settings: Settings) -> FoundPlugin:
     return replace(claim, status=PluginStatus.DISABLED, problems=(problem,))
 
 
-def load_plugin(found: FoundPlugin) -> FoundPlugin:
+def load_plugin(found: FoundPlugin, *, lazily: bool = False) -> FoundPlugin:
     """Import one plugin, ask it for its value, check that; never raises for what it does.
+
+    What it gives by `Lazy` is imported and checked, too; `lazily` it is left as it is.
 
     `SystemExit` on import is caught like any other failure, only Ctrl-C is not. What cannot be
     caught is an import that never returns: plugins run in the host's process, with all its
@@ -181,6 +186,9 @@ def load_plugin(found: FoundPlugin) -> FoundPlugin:
             return found.failed(*problems)
         phase = "register"
         plugin = module.ticketgen_plugin()
+        if not lazily and isinstance(plugin, Plugin):
+            phase = "import"
+            plugin = _completed(plugin)
         phase = "check"
         problems = check_plugin(plugin, name=found.name)
     except KeyboardInterrupt:
@@ -193,6 +201,27 @@ def load_plugin(found: FoundPlugin) -> FoundPlugin:
     if any(problem.phase == "contract" for problem in problems):
         return replace(refused, status=PluginStatus.INCOMPATIBLE)
     return refused
+
+
+def _completed(plugin: Plugin) -> Plugin:
+    """The same value with everything imported that it gives by `Lazy`."""
+    routers = {
+        role: router.load()
+        for role in ("router", "public_router")
+        if isinstance(router := getattr(plugin, role), Lazy) and router.is_readable
+    }
+    provides = plugin.provides
+    if isinstance(provides, tuple) and any(map(_is_lazy, provides)):
+        provides = tuple(
+            replace(value, app=loaded(value.app)) if _is_lazy(value) else value
+            for value in provides
+        )
+    return replace(plugin, provides=provides, **routers)
+
+
+def _is_lazy(value: object) -> TypeGuard[Commands]:
+    """Whether it is a value that can be imported."""
+    return isinstance(value, Commands) and isinstance(value.app, Lazy) and value.app.is_readable
 
 
 def _hook_problems(module: ModuleType, name: str) -> list[Problem]:

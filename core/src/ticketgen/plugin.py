@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
-from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings
 from sqlalchemy import MetaData
@@ -33,7 +32,11 @@ from ticketgen.domain.sessions import Stage, WorkSession
 from ticketgen.domain.tickets import Ticket
 from ticketgen.errors import TicketgenError
 from ticketgen.findings import Blocker, Finding
+from ticketgen.lazy import Lazy
 from ticketgen.ports import ConsultContext, Host, RunIdentity, SettledRun, StartContext, Starter
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter  # a quarter of what a worker would import
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -250,9 +253,10 @@ class Plugin:
     """Kinds of background work."""
     schedules: tuple[Schedule, ...] = ()
     """When its own tasks start by themselves."""
-    router: APIRouter | None = None
-    """Mounted under `/api/{name}` behind the host's authentication."""
-    public_router: APIRouter | None = None
+    router: APIRouter | Lazy[APIRouter] | None = None
+    """Mounted under `/api/{name}` behind the host's authentication. Given by `Lazy`, it and
+    FastAPI are no weight of a worker's."""
+    public_router: APIRouter | Lazy[APIRouter] | None = None
     """Mounted under `/api/{name}` for everybody, without authentication: a webhook that checks a
     signature itself. Listings say which routes are public."""
     service: Callable[[Starter], Any] | None = None

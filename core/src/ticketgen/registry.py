@@ -188,15 +188,18 @@ def load_registry(
     entries: Iterable[EntryPoint] | None = None,
     *,
     given: Mapping[str, BaseSettings] | None = None,
+    lazily: bool = False,
 ) -> Registry:
     """Find, check and freeze the installed plugins.
 
     `given` are settings of plugins, by name, which are then not read from the environment.
+    `lazily` what they give by `Lazy` is neither imported nor checked: for a process that serves no
+    routes.
 
     Raises:
         PluginFailureError: one of `required_plugins` failed, or any with `strict_plugins`.
     """
-    registry = survey_registry(settings, entries, given=given)
+    registry = survey_registry(settings, entries, given=given, lazily=lazily)
     insist(registry.loaded, settings)
     return registry
 
@@ -206,10 +209,14 @@ def survey_registry(
     entries: Iterable[EntryPoint] | None = None,
     *,
     given: Mapping[str, BaseSettings] | None = None,
+    lazily: bool = False,
 ) -> Registry:
     """The same, whatever is broken: for commands that must work on a broken host."""
     found = find_plugins(installed_entry_points() if entries is None else entries, settings)
-    loaded = [load_plugin(item) if item.status is PluginStatus.ACTIVE else item for item in found]
+    loaded = [
+        load_plugin(item, lazily=lazily) if item.status is PluginStatus.ACTIVE else item
+        for item in found
+    ]
     configured = [_with_settings(item, given or {}) for item in loaded]
     plugins = _combined([item for item, _ in configured], settings)
     own_settings = {

@@ -220,7 +220,7 @@ def build_worker_settings(
         ConfigurationError: a setting, a plugin, the database or Redis is missing or wrong.
     """
     settings = settings or attached_settings()
-    registry = load_registry(settings)
+    registry = load_registry(settings, lazily=True)
     served = narrowed(registry, plugins)
 
     async def on_startup(ctx: dict[str, Any]) -> None:
@@ -246,6 +246,7 @@ def build_worker_settings(
             "job_deserializer": deserialize_job,
             "log_results": False,
             "served": partial(served_by, served),
+            "job_names": {name: t.task.job_name for name, t in served.tasks.items()},
             "shutdown_limit": _OWN_CLOSING_SECONDS + closing_seconds(settings),
         },
     )

@@ -26,6 +26,7 @@ from ticketgen.api.routes.tasks import task_router
 from ticketgen.api.websocket import refuse_stream
 from ticketgen.conformance import Problem, check_identity, raised
 from ticketgen.errors import NotFoundError
+from ticketgen.lazy import loaded
 from ticketgen.plugin import Plugin
 from ticketgen.registry import PluginUnavailableError, Registry
 
@@ -154,11 +155,11 @@ def _put_together(plugin: Plugin) -> tuple[APIRouter, APIRouter]:
     answers = problem_responses()
     if plugin.router is not None:
         guarded.include_router(
-            plugin.router, dependencies=_guards(plugin.name), responses=answers, **place
+            loaded(plugin.router), dependencies=_guards(plugin.name), responses=answers, **place
         )
     if plugin.public_router is not None:
         public.include_router(
-            plugin.public_router,
+            loaded(plugin.public_router),
             dependencies=[Depends(_in_use_for_everybody(plugin.name))],
             responses={status: answers[status] for status in answers if status != _UNKNOWN_CALLER},
             **place,

@@ -21,6 +21,7 @@ from ticketgen.conformance import check_identity
 from ticketgen.console import fail
 from ticketgen.discovery import FoundPlugin, PluginStatus, find_plugins, installed_entry_points
 from ticketgen.errors import AdminRequiredError, TicketgenError
+from ticketgen.lazy import loaded
 from ticketgen.plugin import Plugin
 from ticketgen.provides import Commands, Shortcut
 from ticketgen.registry import survey_registry
@@ -99,7 +100,7 @@ def shortcut_command(word: str) -> Any:
         TicketgenError: the commands of the plugin cannot be built.
     """
     try:
-        active = survey_registry(load_settings(), installed_entry_points()).active
+        active = survey_registry(load_settings(), installed_entry_points(), lazily=True).active
     except TicketgenError:
         return None  # the settings are wrong, and every other command says how
     for plugin in active:
@@ -117,8 +118,8 @@ def _group_of(plugin: Plugin) -> TyperGroup:
             recovery_actions=["See `ticketgen plugins` for what it adds."],
         )
     try:
-        group = get_group(apps[0])
-    except Exception as error:  # an argument of a type typer does not know, and the like
+        group = get_group(loaded(apps[0]))
+    except Exception as error:  # its import, an argument of a type typer does not know, …
         raise AdminRequiredError(
             f"The commands of the plugin {plugin.name!r} cannot be built: "
             f"{type(error).__name__}: {error}",
@@ -138,7 +139,7 @@ def _loaded(name: str, entries: list[EntryPoint]) -> Plugin:
             f"The plugin {name!r} is not in use: {found.problems[0].message}.",
             recovery_actions=[found.problems[0].remedy],
         )
-    registry = survey_registry(settings, entries)
+    registry = survey_registry(settings, entries, lazily=True)
     problem = registry.problem_of(name)
     if problem is not None:  # in full: whoever sits here runs the host
         raise AdminRequiredError(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ticketgen.conformance.names import RESERVED_NAMES, RESERVED_VERBS, check_identity
 from ticketgen.conformance.problem import Problem, problem, raised
 from ticketgen.conformance.provided import claimed_names, provided_problems
-from ticketgen.conformance.routes import router_problems
 from ticketgen.conformance.schedules import schedule_problems
 from ticketgen.conformance.shape import class_problems, contract_problems, shape_problems
 from ticketgen.conformance.tables import owner_by_name, table_problems
 from ticketgen.conformance.tasks import task_problems
+from ticketgen.lazy import Lazy
 from ticketgen.plugin import Plugin
 
 __all__ = [
@@ -41,10 +43,20 @@ def check_plugin(plugin: object, *, name: str) -> list[Problem]:
         *task_problems(plugin),
         *schedule_problems(plugin),
         *class_problems(plugin),
-        *router_problems(plugin),
+        *_router_problems(plugin),
         *provided_problems(plugin),
         *table_problems(plugin),
     ]
+
+
+def _router_problems(plugin: Plugin) -> Iterator[Problem]:
+    routers = (plugin.router, plugin.public_router)
+    if all(router is None or isinstance(router, Lazy) for router in routers):
+        return
+    # FastAPI is imported for those who have brought it with them already.
+    from ticketgen.conformance.routes import router_problems
+
+    yield from router_problems(plugin)
 
 
 def _name_problems(plugin: Plugin, name: str) -> list[Problem]:

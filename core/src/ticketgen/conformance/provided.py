@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
 
-import typer
-
 from ticketgen.conformance.functions import is_async, takes
 from ticketgen.conformance.names import RESERVED_NAMES
 from ticketgen.conformance.problem import Problem, problem, shown
-from ticketgen.conformance.shape import field_problems
+from ticketgen.conformance.shape import field_problems, lazy_problems
+from ticketgen.lazy import Lazy
 from ticketgen.plugin import Plugin
 from ticketgen.provides import (
     AdfCheck,
@@ -56,7 +55,7 @@ _NAMED = {"name": str, "summary": str}
 
 KINDS: Mapping[type, _Kind] = {
     AdfCheck: _Kind(fields=_NAMED, called={"check": 1, "fix": 2}, optional=frozenset({"fix"})),
-    Commands: _Kind(fields={"app": typer.Typer}, is_global=False),
+    Commands: _Kind(fields={}, is_global=False),
     CsvType: _Kind(
         fields={
             **dict.fromkeys(("name", "label", "entity_group", "title_column"), str),
@@ -161,6 +160,8 @@ def _value_problems(plugin: Plugin, kind: type, value: Any, label: str) -> Itera
     wrong = list(field_problems(value, label, KINDS[kind].fields))
     yield from wrong
     yield from _function_problems(kind, value, label)
+    if isinstance(value, Commands):
+        yield from _command_problems(value)
     if wrong:
         return
     if kind is not Commands and not value.name.strip():
@@ -173,6 +174,15 @@ def _value_problems(plugin: Plugin, kind: type, value: Any, label: str) -> Itera
         yield from _shortcut_problems(plugin, value)
     if isinstance(value, Shortcut | Rehearsal):
         yield from _word_problems(kind, value.name)
+
+
+def _command_problems(value: Commands) -> Iterator[Problem]:
+    if isinstance(value.app, Lazy):
+        yield from lazy_problems(value.app, "app of Commands")
+        return
+    import typer  # not at the top: a worker has no use for it
+
+    yield from field_problems(value, "Commands", {"app": typer.Typer})
 
 
 def _function_problems(kind: type, value: Any, label: str) -> Iterator[Problem]:
@@ -242,6 +252,8 @@ def _shortcut_problems(plugin: Plugin, shortcut: Shortcut) -> Iterator[Problem]:
             "Choose another name, or leave it out.",
         )
     apps = [value.app for value in plugin.provides if isinstance(value, Commands)]
+    if any(isinstance(app, Lazy) for app in apps):
+        return
     if not any(shortcut.command in _commands_of(app) for app in apps):
         yield problem(
             f"Shortcut {name!r} leads to {shortcut.command!r}, which is no command of the plugin",
@@ -251,6 +263,8 @@ def _shortcut_problems(plugin: Plugin, shortcut: Shortcut) -> Iterator[Problem]:
 
 def _commands_of(app: object) -> set[str]:
     """The words after the plugin's name; none of a value that is no typer app."""
+    import typer
+
     if not isinstance(app, typer.Typer):
         return set()
     words = {info.name for info in app.registered_groups if info.name}

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from ticketgen.conformance.names import RESERVED_VERBS
 from ticketgen.conformance.problem import Problem, problem, shown
+from ticketgen.lazy import Lazy
 from ticketgen.plugin import Plugin
 
 __all__ = ["router_problems"]
@@ -26,7 +27,10 @@ def router_problems(plugin: Plugin) -> Iterator[Problem]:
     ids: Counter[str] = Counter()
     for role in ("router", "public_router"):
         router = getattr(plugin, role)
+        if router is None or isinstance(router, Lazy):
+            continue
         if not isinstance(router, APIRouter):
+            yield problem(f"{role} is no fastapi.APIRouter", "Give an APIRouter, or none.")
             continue
         yield from _machinery_problems(role, router)
         for context in _contexts(router):

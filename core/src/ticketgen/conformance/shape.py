@@ -6,16 +6,22 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from fastapi import APIRouter
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic_settings import BaseSettings
 
 from ticketgen.conformance.functions import takes
 from ticketgen.conformance.problem import Problem, problem, shown
 from ticketgen.errors import TicketgenError
+from ticketgen.lazy import Lazy
 from ticketgen.plugin import CONTRACT_VERSION, Migrations, Plugin, Schedule, Task
 
-__all__ = ["class_problems", "contract_problems", "field_problems", "shape_problems"]
+__all__ = [
+    "class_problems",
+    "contract_problems",
+    "field_problems",
+    "lazy_problems",
+    "shape_problems",
+]
 
 _PARTS: Mapping[str, type] = {
     "tasks": Task,
@@ -87,14 +93,21 @@ def class_problems(plugin: Plugin) -> Iterator[Problem]:
     if plugin.service is not None and not callable(plugin.service):
         yield problem("service cannot be called", "Give a class that takes a Starter.")
     for role in ("router", "public_router"):
-        router = getattr(plugin, role)
-        if router is not None and not isinstance(router, APIRouter):
-            yield problem(f"{role} is no fastapi.APIRouter", "Give an APIRouter, or none.")
+        yield from lazy_problems(getattr(plugin, role), role)
     if plugin.migrations is not None and not isinstance(plugin.migrations, Migrations):
         yield problem("migrations is no Migrations value", "Give a ticketgen.Migrations, or none.")
     if plugin.lifespan is not None:
         yield from _lifespan_problems(plugin.lifespan)
     yield from _error_problems(plugin)
+
+
+def lazy_problems(value: object, owner: str) -> Iterator[Problem]:
+    """Whether what is given by `Lazy` can be looked for; `owner` names the value."""
+    if isinstance(value, Lazy) and not value.is_readable:
+        yield problem(
+            f"{owner} is {shown(value)}, which names nothing",
+            "Write Lazy('package.module:name').",
+        )
 
 
 def _lifespan_problems(lifespan: Callable[..., Any]) -> Iterator[Problem]:

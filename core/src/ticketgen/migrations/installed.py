@@ -38,7 +38,10 @@ def installed_trees(
 ) -> InstalledTrees:
     """Find the trees of all plugins that may be loaded; a plugin's own settings are not read."""
     found = find_plugins(installed_entry_points() if entries is None else entries, settings)
-    loaded = [load_plugin(item) if item.status is PluginStatus.ACTIVE else item for item in found]
+    loaded = [
+        load_plugin(item, lazily=True) if item.status is PluginStatus.ACTIVE else item
+        for item in found
+    ]
     return InstalledTrees(
         trees=tuple(
             plugin_tree(item.name, item.plugin.migrations)
@@ -87,7 +90,7 @@ def named_tree(name: str, settings: Settings) -> Tree:
 
 
 def _migrations_of(found: FoundPlugin) -> Migrations | None:
-    loaded = load_plugin(found)
+    loaded = load_plugin(found, lazily=True)
     if loaded.plugin is not None:
         return loaded.plugin.migrations
     value = _value_of(loaded)

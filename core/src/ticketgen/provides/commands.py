@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import typer
+from ticketgen.lazy import Lazy
+
+if TYPE_CHECKING:
+    import typer
 
 __all__ = ["Commands"]
 
@@ -16,4 +20,5 @@ class Commands:
     A command that needs the system's database uses `ticketgen.commands.on_host`.
     """
 
-    app: typer.Typer
+    app: typer.Typer | Lazy[typer.Typer]
+    """Given by `Lazy`, it is imported by `ticketgen {plugin}` alone."""

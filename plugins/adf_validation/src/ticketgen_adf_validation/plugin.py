@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ticketgen import Blocker, Plugin, hookimpl
+from ticketgen import Blocker, Lazy, Plugin, hookimpl
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.provides import Commands
 from ticketgen_adf_validation import service
-from ticketgen_adf_validation.api import router
 from ticketgen_adf_validation.characters import CHARACTERS
 from ticketgen_adf_validation.checking import GRAMMAR
-from ticketgen_adf_validation.commands import app as commands
 from ticketgen_adf_validation.errors import (
     DocumentTooLargeError,
     NoDocumentError,
@@ -31,9 +29,14 @@ def ticketgen_plugin() -> Plugin:
         name="adf_validation",
         summary="Converts descriptions to ADF and checks them.",
         tasks=(VALIDATE_ADF,),
-        router=router,
+        router=Lazy("ticketgen_adf_validation.api:router"),
         service=service.AdfValidationService,
-        provides=(GRAMMAR, JIRA_RULES, CHARACTERS, Commands(app=commands)),
+        provides=(
+            GRAMMAR,
+            JIRA_RULES,
+            CHARACTERS,
+            Commands(app=Lazy("ticketgen_adf_validation.commands:app")),
+        ),
         errors=(DocumentTooLargeError, NoDocumentError, NoTicketsError, TicketsBusyError),
     )
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ticketgen import Finding, Migrations, Plugin, Severity, hookimpl
+from ticketgen import Finding, Lazy, Migrations, Plugin, Severity, hookimpl
 from ticketgen.domain.tickets import Ticket
 from ticketgen.provides import Commands, Shortcut
-from ticketgen_export.api import router
-from ticketgen_export.commands import app as commands
-from ticketgen_export.connections.api import public_router
 from ticketgen_export.errors import ERRORS
 from ticketgen_export.file_target import FILE_TARGET
 from ticketgen_export.jira.target import JIRA_TARGET
@@ -32,14 +29,14 @@ def ticketgen_plugin() -> Plugin:
         name="export",
         summary="Exports validated tickets in dependency order.",
         tasks=(EXPORT_SESSION,),
-        router=router,
-        public_router=public_router,
+        router=Lazy("ticketgen_export.api:router"),
+        public_router=Lazy("ticketgen_export.connections.api:public_router"),
         service=ExportService,
         provides=(
             FILE_TARGET,
             JIRA_TARGET,
             *METRICS,
-            Commands(app=commands),
+            Commands(app=Lazy("ticketgen_export.commands:app")),
             Shortcut(name="jira-stub", command="jira-stub"),
             *REHEARSALS,
         ),

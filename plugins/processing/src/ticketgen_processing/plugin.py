@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ticketgen import Migrations, Plugin, hookimpl
+from ticketgen import Lazy, Migrations, Plugin, hookimpl
 from ticketgen.provides import Commands
-from ticketgen_processing.api import router
-from ticketgen_processing.commands import app as commands
 from ticketgen_processing.csv_types import CSV_TYPES
 from ticketgen_processing.errors import ERRORS
 from ticketgen_processing.intake.inspecting import CSV_INSPECTOR
@@ -30,7 +28,7 @@ def ticketgen_plugin() -> Plugin:
         name="processing",
         summary="Turns specification sheets into tickets.",
         tasks=(GENERATE_TICKETS, CHECK_SHEETS, REGENERATE_TICKET),
-        router=router,
+        router=Lazy("ticketgen_processing.api:router"),
         service=ProcessingService,
         provides=(
             *CSV_TYPES,
@@ -38,7 +36,7 @@ def ticketgen_plugin() -> Plugin:
             TEMPLATE_WRITER,
             *MODEL_WRITERS,
             *METRICS,
-            Commands(app=commands),
+            Commands(app=Lazy("ticketgen_processing.commands:app")),
         ),
         settings=ProcessingSettings,
         lifespan=open_health,

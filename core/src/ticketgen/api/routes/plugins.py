@@ -13,6 +13,7 @@ from ticketgen.api.deps import CurrentUser, problem_responses
 from ticketgen.api.host import HostRuntime
 from ticketgen.discovery import FoundPlugin, PluginStatus
 from ticketgen.domain.workers import WorkerProcess
+from ticketgen.lazy import loaded
 from ticketgen.plugin import Plugin, Subject
 
 __all__ = [
@@ -85,8 +86,8 @@ def describe(found: FoundPlugin, *, in_full: bool = True) -> PluginView:
             "tasks": [task.name for task in plugin.tasks],
             "schedules": [f"{item.name}: {item.cron} {item.zone}" for item in plugin.schedules],
             "routes": [
-                *_routes(plugin, plugin.router),
-                *(f"public: {route}" for route in _routes(plugin, plugin.public_router)),
+                *_routes(plugin, loaded(plugin.router)),
+                *(f"public: {route}" for route in _routes(plugin, loaded(plugin.public_router))),
             ],
             "channels": [
                 f"progress:{{{'session_id' if task.subject is Subject.SESSION else 'task_id'}}}"
