@@ -7,6 +7,7 @@ __all__ = ["HOST_NOUNS", "PUBLIC_MODULES", "is_public"]
 PUBLIC_MODULES = (
     "ticketgen",
     "ticketgen.api.deps",
+    "ticketgen.client",
     "ticketgen.commands",
     "ticketgen.domain",
     "ticketgen.errors",
