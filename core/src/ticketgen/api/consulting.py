@@ -72,7 +72,7 @@ class Consulting:
             raise RuntimeError(f"consult of {task_type!r} tried to end the process") from error
 
 
-def _consulting(runtime: HostRuntime) -> Consulting:
+async def _consulting(runtime: HostRuntime) -> Consulting:
     return Consulting(runtime)
 
 

@@ -68,7 +68,7 @@ _bearer = HTTPBearer(
 )
 
 
-def _contributions(runtime: HostRuntime) -> Contributions:
+async def _contributions(runtime: HostRuntime) -> Contributions:
     """What the installed plugins provide."""
     return runtime.registry
 
@@ -196,7 +196,7 @@ def service(build: Callable[[Starter], ServiceT]) -> Any:
     Use it as `Annotated[MyService, service(MyService)]`.
     """
 
-    def built(work: Work) -> ServiceT:
+    async def built(work: Work) -> ServiceT:
         return build(work)
 
     return Depends(built, scope="function")

@@ -12,8 +12,12 @@ from ticketgen.runtime import Runtime
 __all__ = ["HostRuntime"]
 
 
-def _host_runtime(connection: HTTPConnection) -> Runtime:
-    """The runtime the app was created with."""
+async def _host_runtime(connection: HTTPConnection) -> Runtime:
+    """The runtime the app was created with.
+
+    A coroutine like every other dependency: FastAPI runs plain functions in a thread, which under
+    load takes longer than what is asked for.
+    """
     runtime: Runtime = connection.app.state.runtime
     return runtime
 

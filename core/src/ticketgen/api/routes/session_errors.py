@@ -93,7 +93,7 @@ class FailureGroupView(BaseModel):
     retrying: list[RetryingRun]
 
 
-def _only(
+async def _only(
     category: Annotated[ErrorCategory | None, Query(description="Who can fix it.")] = None,
     severity: Annotated[
         Literal["blocking", "transient"] | None,

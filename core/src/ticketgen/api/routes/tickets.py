@@ -43,7 +43,7 @@ class TicketList(BaseModel):
     tickets: list[TicketSummary]
 
 
-def _only(
+async def _only(
     group: Annotated[str | None, Query(description="Only this entity group.")] = None,
     csv_type: Annotated[str | None, Query(description="Only made from this type.")] = None,
     assignee: Annotated[str | None, Query(description="Only of this one; empty: nobody.")] = None,
