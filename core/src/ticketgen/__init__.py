@@ -12,8 +12,8 @@ A plugin is a package with one entry point; its module returns one value::
 * `TaskContext` is what a running handler gets; `in_thread` makes a handler of a plain function,
   which gets a `BlockingContext`; `StartContext` is what a start is validated with;
   `Starter` what a service starts tasks through; `Host` what a plugin may use outside of both.
-* `Finding` and `Blocker` are what checks and gates answer; `Duration` and `Names` are types for
-  the fields of a plugin's settings.
+* `Finding` and `Blocker` are what checks and gates answer, and `FindingsError` refuses an input
+  with; `Duration` and `Names` are types for the fields of a plugin's settings.
 * `Lazy` names a router, or a command group, that only those processes import that need it.
 * `hookimpl` marks a hook; the hooks are the methods of `ticketgen.plugin.Hooks`.
 * `ticketgen.domain` has the shared nouns, `ticketgen.errors` the errors, `ticketgen.provides`
@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from ticketgen.blocking import BlockingContext, in_thread
 from ticketgen.context import TaskContext
-from ticketgen.findings import Blocker, Finding, Severity
+from ticketgen.findings import Blocker, Finding, FindingsError, Severity
 from ticketgen.lazy import Lazy
 from ticketgen.plugin import (
     CONTRACT_VERSION,
@@ -73,6 +73,7 @@ __all__ = [
     "Duration",
     "Exclusivity",
     "Finding",
+    "FindingsError",
     "Host",
     "Lazy",
     "Migrations",

@@ -7,9 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from ticketgen.errors import InvalidInputError
 from ticketgen.storable import storable_text
 
-__all__ = ["Blocker", "Finding", "Severity"]
+__all__ = ["Blocker", "Finding", "FindingsError", "Severity"]
 
 
 class Blocker(BaseModel):
@@ -78,3 +79,15 @@ class Finding(BaseModel):
         if type(value) is tuple:
             return tuple(storable_text(part) for part in value)
         return storable_text(value) if type(value) is str else value
+
+
+class FindingsError(InvalidInputError):
+    """The input was refused for all of these findings together."""
+
+    code = "findings"
+
+    def __init__(self, message: str, findings: tuple[Finding, ...]) -> None:
+        super().__init__(
+            message, recovery_actions=list(dict.fromkeys(finding.remedy for finding in findings))
+        )
+        self.findings = findings

@@ -20,12 +20,13 @@ from ticketgen.api.consulting import Consult
 from ticketgen.api.csv_answers import csv_answer
 from ticketgen.api.host import HostRuntime
 from ticketgen.api.paging import Limit, Offset, tell_total, told_total
-from ticketgen.api.problems import FindingsError, problem_responses
+from ticketgen.api.problems import problem_responses
 from ticketgen.domain import run_access, sessions, task_runs, tokens
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.users import User
 from ticketgen.errors import AuthenticationError, PermissionDeniedError
+from ticketgen.findings import FindingsError
 from ticketgen.ports import Contributions, StartedRun, Starter
 from ticketgen.registry import PluginUnavailableError
 from ticketgen.starting import UnitOfWork

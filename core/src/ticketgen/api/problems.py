@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -37,11 +38,10 @@ from ticketgen.errors import (
     TicketgenError,
     TooLargeError,
 )
-from ticketgen.findings import Finding
+from ticketgen.findings import Finding, FindingsError
 from ticketgen.registry import PluginUnavailableError
 
 __all__ = [
-    "FindingsError",
     "Problem",
     "SupersededError",
     "describe_problems",
@@ -63,18 +63,6 @@ _UNREADABLE_BODY = "There was an error parsing the body"
 
 _TOLD_PROBLEMS = 20
 """Problems of one request that are told; what sent more is no person."""
-
-
-class FindingsError(InvalidInputError):
-    """The input was refused for all of these findings together."""
-
-    code = "findings"
-
-    def __init__(self, message: str, findings: tuple[Finding, ...]) -> None:
-        super().__init__(
-            message, recovery_actions=list(dict.fromkeys(finding.remedy for finding in findings))
-        )
-        self.findings = findings
 
 
 class SupersededError(ConflictError):
@@ -187,6 +175,8 @@ def _response(
     headers = dict(headers or {})
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TemporaryError) and error.retry_after is not None:
+        headers["Retry-After"] = str(ceil(error.retry_after.total_seconds()))
     return JSONResponse(
         problem.model_dump(mode="json"),
         status_code=problem.status,

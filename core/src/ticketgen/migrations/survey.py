@@ -15,6 +15,7 @@ from ticketgen.migrations.trees import (
     Tree,
     current_revision,
     known_plugins,
+    needed_line,
     plugin_tree,
     read_line,
     revision_in,
@@ -96,7 +97,7 @@ def tables_of(
 
 async def _problem(engine: AsyncEngine, tree: Tree) -> SchemaError | None:
     try:
-        line = read_line(tree)
+        line = needed_line(tree)
         async with engine.connect() as connection:
             current = await connection.run_sync(current_revision, tree)
     except SchemaError as error:

@@ -9,17 +9,15 @@ from asyncio import CancelledError
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic.autogenerate.api import AutogenContext
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Enum, MetaData
+from sqlalchemy import Connection, Enum, MetaData, column, inspect, select, table
 
 from ticketgen.conformance import Problem
 from ticketgen.database import Base, UtcDateTime
 from ticketgen.errors import ConfigurationError
+from ticketgen.migrations.declared import declared_line
+from ticketgen.migrations.line import Line
 from ticketgen.migrations.ownership import (
     CORE,
     VERSION_TABLE,
@@ -27,6 +25,10 @@ from ticketgen.migrations.ownership import (
     version_tables,
 )
 from ticketgen.plugin import Migrations
+
+if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
+    from alembic.config import Config
 
 __all__ = [
     "CORE_TREE",
@@ -38,6 +40,7 @@ __all__ = [
     "environment",
     "first_line",
     "known_plugins",
+    "needed_line",
     "plugin_tree",
     "problem_of",
     "read_line",
@@ -66,14 +69,6 @@ class Tree:
     versions: Path
     metadata: MetaData
     version_table: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """The revisions of a tree, known to be one line from base to head."""
-
-    head: str
-    known: frozenset[str]
 
 
 CORE_TREE = Tree(
@@ -106,6 +101,9 @@ def alembic_config(tree: Tree = CORE_TREE, *, owns: Callable[[str], bool] | None
     Whoever runs something with it adds the connection, as its attribute `connection`. `owns` says
     which tables of the database are compared with the models; without it, all are.
     """
+    # Alembic is for who changes a schema; whoever only compares revisions does without.
+    from alembic.config import Config
+
     config = Config(cmd_opts=Namespace(quiet=True))  # what is said is said by the commands
     config.set_main_option("script_location", _verbatim(_HERE))
     config.set_main_option("path_separator", "newline")
@@ -132,12 +130,23 @@ def environment(config: Config) -> dict[str, Any]:
     }
 
 
+def needed_line(tree: Tree) -> Line:
+    """What `read_line` gives, without running the revisions where their text says enough.
+
+    Raises:
+        SchemaError: as `read_line`.
+    """
+    return declared_line(tree.versions) or read_line(tree)
+
+
 def read_line(tree: Tree) -> Line:
     """Read all revisions of a tree.
 
     Raises:
         SchemaError: there are none, one cannot be read, or they are not one line.
     """
+    from alembic.script import ScriptDirectory
+
     if not tree.versions.is_dir():
         raise _unusable(tree, f"the directory {tree.versions} is missing")
     try:
@@ -175,14 +184,17 @@ def revision_in(connection: Connection, version_table: str) -> str | None:
     Raises:
         SchemaError: it names several.
     """
-    context = MigrationContext.configure(connection, opts={"version_table": version_table})
-    heads = context.get_current_heads()
+    if not inspect(connection).has_table(version_table):
+        return None
+    heads = connection.scalars(
+        select(column("version_num")).select_from(table(version_table))
+    ).all()
     if len(heads) > 1:
         raise SchemaError(
             f"The table {version_table} names several revisions: {', '.join(sorted(heads))}.",
             recovery_actions=["Correct it by hand: one row with the revision the tables are at."],
         )
-    return heads[0] if heads else None
+    return str(heads[0]) if heads else None
 
 
 def schema_problem(tree: Tree, line: Line, current: str | None) -> SchemaError | None:

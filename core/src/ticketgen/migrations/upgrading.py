@@ -6,7 +6,6 @@ from asyncio import CancelledError
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alembic import command
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -120,6 +119,8 @@ def _upgrade(connection: Connection, tree: Tree) -> None:
         problem = schema_problem(tree, line, current)
         assert problem is not None  # noqa: S101 - an unknown revision is not the head
         raise problem
+    from alembic import command
+
     config = alembic_config(tree)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ticketgen.api.deps import FindingsError
+from ticketgen import FindingsError
 from ticketgen.errors import ConflictError, TooLargeError, UserFixableError
 
 __all__ = ["DocumentTooLargeError", "NoDocumentError", "NoTicketsError", "TicketsBusyError"]

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from ticketgen import Host
 from ticketgen_export.connections.book import ConnectionBook
@@ -15,6 +13,9 @@ from ticketgen_export.connections.oauth import OAuth
 from ticketgen_export.connections.renewing import Renewer
 from ticketgen_export.connections.service import Connections
 from ticketgen_export.settings import ExportSettings
+
+if TYPE_CHECKING:
+    import httpx2  # see `jira.client`
 
 __all__ = ["ExportState", "SharedClient", "open_state"]
 
@@ -32,6 +33,8 @@ class SharedClient:
     def __call__(self) -> httpx2.AsyncClient:
         """The client, made at the first call; it follows no redirects."""
         if self._client is None:
+            import httpx2
+
             self._client = httpx2.AsyncClient(
                 timeout=self._settings.jira_timeout.total_seconds(),
                 follow_redirects=False,

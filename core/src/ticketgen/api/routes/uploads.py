@@ -25,7 +25,6 @@ from ticketgen.api.deps import (
     refuse_foreign,
 )
 from ticketgen.api.host import HostRuntime
-from ticketgen.api.problems import FindingsError
 from ticketgen.api.routes.upload_forms import sent_form
 from ticketgen.api.routes.upload_rules import (
     LookedAt,
@@ -39,7 +38,7 @@ from ticketgen.api.routes.upload_rules import (
 from ticketgen.domain import audit, sessions, uploads
 from ticketgen.domain.sessions import Stage
 from ticketgen.errors import ConflictError
-from ticketgen.findings import Finding
+from ticketgen.findings import Finding, FindingsError
 from ticketgen.provides import Inspection
 
 __all__ = ["router"]

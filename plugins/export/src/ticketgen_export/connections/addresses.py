@@ -7,8 +7,6 @@ import ipaddress
 import socket
 from urllib.parse import urlsplit
 
-import httpx2
-
 from ticketgen_export.errors import SiteAddressError
 
 __all__ = ["is_loopback", "require_askable", "site_address"]
@@ -97,6 +95,8 @@ def _is_closed(host: str) -> bool:
 
 def _spelled(host: str) -> str:
     """The host as it is asked for, in one spelling; empty if it is none."""
+    import httpx2  # not at the top: see `jira.client`
+
     if any(sign in "\\%<>\"' \t\r\n" for sign in host):
         return ""
     try:

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from pydantic import SecretStr
 
 from ticketgen_export.connections.access import Access
@@ -89,6 +87,9 @@ class OAuth:
         Raises:
             OAuthNotSetUpError: no application is registered.
         """
+        from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+        from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
         client_id, _ = self._client()
         url: str = prepare_grant_uri(
             self._settings.oauth_authorize_url,

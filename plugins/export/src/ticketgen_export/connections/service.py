@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from authlib.common.security import generate_token
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -132,6 +131,8 @@ class Connections:
             OAuthNotSetUpError: no application is registered.
             ConfigurationError: the host has no key to seal the verifier with.
         """
+        from authlib.common.security import generate_token
+
         wanted = None if site_url is None else site_address(site_url)
         state, verifier = secrets.token_urlsafe(32), generate_token(64)
         url = self._oauth.authorize_url(state=state, verifier=verifier)

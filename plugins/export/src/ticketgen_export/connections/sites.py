@@ -7,14 +7,16 @@ import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import httpx2
 import structlog
 
 from ticketgen_export.connections.access import Access
 from ticketgen_export.connections.addresses import require_askable
 from ticketgen_export.errors import SiteRefusedError, SiteUnreachableError
+
+if TYPE_CHECKING:
+    import httpx2  # see `jira.client`
 
 __all__ = [
     "PERMISSIONS",
@@ -30,7 +32,7 @@ __all__ = [
 
 _log = structlog.get_logger(__name__)
 
-Http = Callable[[], httpx2.AsyncClient]
+Http: TypeAlias = "Callable[[], httpx2.AsyncClient]"
 """Gives the process's one HTTP client, which is made when it is first needed."""
 
 PERMISSIONS = (
@@ -141,6 +143,8 @@ async def fetch(
     Raises:
         SiteUnreachableError: no answer, one that is too long, or an error of the server.
     """
+    import httpx2
+
     headers = {"Accept": "application/json"}
     if access is not None:
         headers["Authorization"] = access.authorization

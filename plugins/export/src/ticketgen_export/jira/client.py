@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx2
 import stamina
 
 from ticketgen.errors import TemporaryError
@@ -15,6 +14,9 @@ from ticketgen_export.connections.access import Access, AccessSource
 from ticketgen_export.errors import JiraGoneError, JiraNotReachedError, JiraUnansweredError
 from ticketgen_export.jira.answers import Answer
 from ticketgen_export.jira.pace import Pace
+
+if TYPE_CHECKING:
+    import httpx2  # a third of what the plugin would import: only who calls Jira does
 
 __all__ = ["REST", "JiraClient"]
 
@@ -138,6 +140,8 @@ class JiraClient:
         return answer
 
     async def _once(self, access: Access, method: str, path: str, **content: Any) -> Answer:
+        import httpx2
+
         headers = {"Authorization": access.authorization, "Accept": "application/json"}
         headers |= content.pop("headers", {})
         content.setdefault("timeout", self._timeout)
@@ -178,6 +182,8 @@ def _refuses_access(answer: Answer, *, is_read: bool) -> bool:
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+    import httpx2
+
     body = bytearray()
     async for chunk in chunks:
         body += chunk

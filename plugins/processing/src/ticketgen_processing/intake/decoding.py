@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import chardet
-
 __all__ = [
     "CONTROL",
     "Encoding",
@@ -186,6 +184,8 @@ def _likely(data: bytes) -> Iterator[str]:
     letters = len(_MAC_LETTERS.findall(sample))
     if letters > 2 * len(_WINDOWS_LETTERS.findall(sample)):
         yield "mac_roman"
+    import chardet  # only for what is not UTF-8
+
     found = chardet.detect(
         sample,
         encoding_era=chardet.EncodingEra.MODERN_WEB,
