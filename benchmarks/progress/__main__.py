@@ -11,8 +11,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.progress.fan_out import Load, control, fan_out
+from benchmarks.progress.endings import endings
+from benchmarks.progress.fan_out import control, fan_out
+from benchmarks.progress.load import Load
+from benchmarks.progress.redis_restart import redis_restart
 from benchmarks.progress.scene import Scene, scene
+from benchmarks.progress.sigterm import sigterm
+from benchmarks.progress.stalled import stalled
 
 Measurement = Callable[[Scene, argparse.Namespace], Awaitable[dict[str, Any]]]
 
@@ -55,23 +60,69 @@ async def _control(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any
     return await control(stage, _load(arguments))
 
 
+async def _stalled(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any]:
+    return await stalled(
+        stage,
+        _load(arguments),
+        readers=arguments.readers,
+        stall_seconds=arguments.stall_seconds,
+    )
+
+
+async def _redis_restart(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any]:
+    return await redis_restart(
+        stage,
+        _load(arguments),
+        outage=arguments.outage,
+        wipe=arguments.wipe,
+        endings=arguments.runs // 10,
+    )
+
+
+async def _sigterm(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any]:
+    return await sigterm(stage, _load(arguments))
+
+
+async def _endings(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any]:
+    return await endings(stage, runs=arguments.runs, seed=arguments.seed, batch=arguments.at_once)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.progress", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="MEASUREMENT")
-    _add(commands, "fan-out", _fan_out, "1,000 sockets, 100 runs, one API process")
-    _add(commands, "control", _control, "the same from a server that does nothing but send")
+    command = _add(commands, "endings", _endings, "runs that end while clients come and go")
+    command.add_argument("--runs", type=int, default=10_000)
+    command.add_argument("--seed", type=int, default=1, help="same seed, same plan (default: 1)")
+    command.add_argument("--at-once", type=int, default=200, help="runs of a batch")
+    _add_loaded(commands, "fan-out", _fan_out, "1,000 sockets, 100 runs, one API process")
+    _add_loaded(commands, "control", _control, "the same from a server that only sends")
+    command = _add_loaded(commands, "stalled", _stalled, "the same beside readers that stop")
+    command.add_argument("--readers", type=int, default=10, help="that stop reading")
+    command.add_argument("--stall-seconds", type=float, default=60)
+    command = _add_loaded(commands, "redis-restart", _redis_restart, "Redis is killed and is back")
+    command.add_argument("--outage", type=float, default=3, help="seconds without Redis")
+    command.add_argument("--wipe", action="store_true", help="it comes back with nothing")
+    _add_loaded(commands, "sigterm", _sigterm, "one of two API processes is told to stop")
     return parser
 
 
-def _add(commands: Any, name: str, measure: Measurement, summary: str) -> None:
-    command = commands.add_parser(name, help=summary)
-    command.set_defaults(measure=measure)
+def _add_loaded(
+    commands: Any, name: str, measure: Measurement, summary: str
+) -> argparse.ArgumentParser:
+    command = _add(commands, name, measure, summary)
     command.add_argument("--sockets", type=int, default=1_000)
     command.add_argument("--runs", type=int, default=100)
     command.add_argument("--rate", type=float, default=10, help="messages a second of each run")
     command.add_argument("--seconds", type=float, default=20)
+    return command
+
+
+def _add(commands: Any, name: str, measure: Measurement, summary: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=summary)
+    command.set_defaults(measure=measure)
     command.add_argument("--json", metavar="FILE", help="write the figures here too")
     command.add_argument("--logs", metavar="DIR", help="keep the logs of all processes here")
+    return command
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ class Connection(asyncio.Protocol):
         """The status of the answer to the request."""
         self.over: asyncio.Future[int | None] = loop.create_future()
         """The code of the close frame; 1000 for a stream of events that was ended in form."""
+        self.last_event_id: str | None = None
+        """Of the newest event."""
         self._request = request
         self._receive = receive
         self._events = events
@@ -96,7 +98,8 @@ class Connection(asyncio.Protocol):
 
     def _take_events(self, data: bytes, now: int) -> None:
         assert self._reader is not None, "the head came first"
-        for _, payload in self._reader.feed(data):
+        for event_id, payload in self._reader.feed(data):
+            self.last_event_id = event_id
             self._receive(payload, now)
         if self._reader.ended:
             self._end(1000)

@@ -4,52 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.progress.figures import machine_busy, read
-from benchmarks.progress.scene import Scene
+from benchmarks.progress.lines import Helper
+from benchmarks.progress.load import Load, path_of
+from benchmarks.progress.scene import ApiProcess, Scene
 
-__all__ = ["Load", "control", "fan_out"]
+__all__ = ["control", "fan_out", "warm"]
 
 _WARM = 20
 """Watchers that come and go before anything is measured."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """How much is going on."""
-
-    sockets: int = 1_000
-    runs: int = 100
-    rate: float = 10.0
-    """Messages a second of each run."""
-    seconds: float = 20.0
-    """That are measured."""
-    warm_up: float = 3.0
-    """Seconds of the same load before that."""
-
-    def paths(self, run_ids: list[str]) -> list[str]:
-        """What each socket asks for: the runs in turn."""
-        return [
-            f"/api/runs/{run_ids[number % len(run_ids)]}/progress" for number in range(self.sockets)
-        ]
-
-
 async def fan_out(scene: Scene, load: Load) -> dict[str, Any]:
     """Measure it once, on an API process of its own."""
     async with scene.publisher() as publisher, scene.watchers() as watchers:
-        # A first ending connects the publisher to Redis, so that what comes after is the API's.
-        await publisher.ask("begin", runs=1)
-        await publisher.ask("settle")
-        warm = (await publisher.ask("begin", runs=1))["runs"]
-        before_api = await scene.redis_connections()
+        before = await scene.redis_connections()
         async with scene.api() as api:
-            # What the first clients load of code and caches is no cost of a socket.
-            async with scene.watchers() as early:
-                paths = [f"/api/runs/{warm[0]}/progress"] * _WARM
-                await early.ask("open", paths=paths, ports=[api.port], token=scene.token)
-            await publisher.ask("settle")
+            await warm(scene, api, publisher)
             run_ids = (await publisher.ask("begin", runs=load.runs))["runs"]
             await asyncio.sleep(1)
             empty = read(api.pid)
@@ -58,32 +31,27 @@ async def fan_out(scene: Scene, load: Load) -> dict[str, Any]:
             )
             await asyncio.sleep(1)
             full, connections = read(api.pid), await scene.redis_connections()
-            await publisher.ask("publish", rate=load.rate, seconds=load.warm_up + load.seconds)
-            await asyncio.sleep(load.warm_up)
-            now = time.monotonic_ns()
-            await watchers.ask(
-                "measure", from_ns=now, until_ns=now + int((load.seconds - 0.5) * 1e9)
+            await publisher.ask(
+                "publish", groups=[load.group(run_ids)], seconds=load.warm_up + load.seconds
             )
+            await asyncio.sleep(load.warm_up)
+            await watchers.ask("measure", seconds=load.seconds - 0.5)
             began, busy = read(api.pid), machine_busy()
             published = await publisher.ask("published")
             ended, busy = read(api.pid), machine_busy() - busy
             waits = await watchers.ask("waits")
             await publisher.ask("settle")
             report = await watchers.ask("report", patience=30)
-    expected = published["published"] * load.sockets // load.runs
     return {
         "sockets": load.sockets,
         "opened": opened,
         "publish_to_receive_ms": waits,
-        "messages": {
-            "published": published["published"],
-            "to_be_received": expected + load.sockets,
-            **report,
-        },
+        "to_be_received": (published["published"] // load.runs + 1) * load.sockets,
+        "messages": report,
         "publisher": published,
-        "machine_cpu": busy / (ended.at - began.at),
+        "machine_cpu": round(busy / (ended.at - began.at), 2),
         "api": {
-            "cpu": ended.cpu_since(began),
+            "cpu": round(ended.cpu_since(began), 3),
             "rss_mb_before": round(empty.rss_kb / 1024, 1),
             "rss_mb_attached": round(full.rss_kb / 1024, 1),
             "rss_mb_under_load": round(ended.rss_kb / 1024, 1),
@@ -92,10 +60,21 @@ async def fan_out(scene: Scene, load: Load) -> dict[str, Any]:
             "kb_a_socket_under_load": round((ended.rss_kb - empty.rss_kb) / load.sockets, 1),
         },
         "redis_connections": {
-            "of_the_api": connections[0] - before_api[0],
-            "subscribed": connections[1] - before_api[1],
+            # One of the others is the publisher's, made since.
+            "of_the_api": connections[0] - before[0] - 1,
+            "subscribed": connections[1] - before[1],
         },
     }
+
+
+async def warm(scene: Scene, api: ApiProcess, publisher: Helper) -> None:
+    """Let clients come and go: what the first ones load of code and caches is no figure of ours."""
+    (run_id,) = (await publisher.ask("begin", runs=1))["runs"]
+    async with scene.watchers() as early:
+        paths = [path_of(run_id)] * _WARM
+        await early.ask("open", paths=paths, ports=[api.port], token=scene.token)
+        await publisher.ask("settle")
+        await early.ask("report", patience=10)
 
 
 async def control(scene: Scene, load: Load) -> dict[str, Any]:
@@ -107,9 +86,8 @@ async def control(scene: Scene, load: Load) -> dict[str, Any]:
         port = (await bare.ask("listen"))["port"]
         paths = load.paths([str(number) for number in range(load.runs)])
         opened = await watchers.ask("open", paths=paths, ports=[port], token=scene.token)
-        now, busy, began = time.monotonic_ns(), machine_busy(), time.monotonic()
-        until = now + int(load.seconds * 1e9)
-        await watchers.ask("measure", from_ns=now, until_ns=until)
+        await watchers.ask("measure", seconds=load.seconds)
+        busy, began = machine_busy(), time.monotonic()
         sent = await bare.ask("publish", rate=load.rate, seconds=load.seconds)
         busy = (machine_busy() - busy) / (time.monotonic() - began)
         waits = await watchers.ask("waits")
@@ -120,5 +98,5 @@ async def control(scene: Scene, load: Load) -> dict[str, Any]:
         "send_to_receive_ms": waits,
         "messages": report,
         "server": sent,
-        "machine_cpu": busy,
+        "machine_cpu": round(busy, 2),
     }

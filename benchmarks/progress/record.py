@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 __all__ = ["Record"]
 
@@ -14,6 +14,17 @@ _TERMINAL = frozenset({"completed", "error", "cancelled"})
 @dataclass(kw_only=True)
 class Record:
     """The ledger of a client over all its connections to a stream."""
+
+    COUNTS: ClassVar = (
+        "messages",
+        "duplicates",
+        "missing",
+        "missing_at_attach",
+        "snapshots",
+        "resyncs",
+        "endings",
+        "from_row",
+    )
 
     epoch: str | None = None
     sequence: int | None = None
@@ -28,7 +39,8 @@ class Record:
     snapshots: int = 0
     resyncs: int = 0
     endings: int = 0
-    epochs: set[str] = field(default_factory=set)
+    from_row: int = 0
+    """Endings without a number: made anew from the row, since their message was lost."""
     _fresh: bool = False
     """Whether nothing has come since the snapshot."""
     _excused: bool = False
@@ -63,7 +75,6 @@ class Record:
             self.missing_at_attach += sequence - (self.sequence or 0)
         self._fresh, self._excused = True, False
         if epoch is not None:
-            self.epochs.add(epoch)
             self.epoch, self.sequence = epoch, sequence
 
     def _take_news(self, message: Mapping[str, Any], *, terminal: bool) -> None:
@@ -72,15 +83,18 @@ class Record:
         if terminal:
             self.duplicates += self.endings > 0
             self.endings += 1
-        if epoch is None or sequence is None:  # made anew from the row
+        if epoch is None or sequence is None:
+            self.from_row += terminal
             return
-        if epoch == self.epoch and self.sequence is not None:
-            gap = sequence - self.sequence - 1
-            if gap < 0 and not terminal:
-                self.duplicates += 1
-            elif gap > 0 and self._fresh:
-                self.missing_at_attach += gap
-            elif gap > 0:
-                self.missing += gap
-        self.epochs.add(epoch)
+        if epoch == self.epoch or self.epoch is None:
+            # A stream of which nothing was known when we came begins with 1.
+            self._count_gap(sequence - (self.sequence or 0) - 1, terminal=terminal)
         self.epoch, self.sequence, self._fresh = epoch, sequence, False
+
+    def _count_gap(self, gap: int, *, terminal: bool) -> None:
+        if gap < 0 and not terminal:  # an ending may be told of by a snapshot before
+            self.duplicates += 1
+        elif gap > 0 and self._fresh:
+            self.missing_at_attach += gap
+        elif gap > 0:
+            self.missing += gap

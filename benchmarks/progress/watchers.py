@@ -1,24 +1,26 @@
 """The client process: many watchers, each of one run, and how soon everything reached them.
 
-It is told what to do by lines on its input: `open` watchers, `measure` from now on, `report`.
+It is told what to do by lines on its input: `open` watchers, `measure` for a while, `report`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import time
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import from_json
 
-from benchmarks.progress.connection import Connection, Server, connect
+from benchmarks.progress.connection import Server, connect
 from benchmarks.progress.figures import spread
 from benchmarks.progress.lines import hear, raise_file_limit, say
 from benchmarks.progress.record import Record
+from benchmarks.progress.stalling import Stalled
 
 __all__ = ["Watcher", "Watchers"]
 
@@ -27,6 +29,8 @@ _AT_ONCE = 40
 
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 2.0
 _ENDED = 1000
+
+Order = Mapping[str, Any]
 
 
 class Watcher:
@@ -38,7 +42,10 @@ class Watcher:
         self.attached = asyncio.Event()
         self.first_after_mark: int | None = None
         """When the first message that was sent after the mark came."""
-        self._path = path
+        self.resumed_ns: int | None = None
+        """When the first message over a second connection came."""
+        self.ended_ns: int | None = None
+        self.path = path
         self._servers = list(servers)
         self._journal = journal
 
@@ -46,40 +53,42 @@ class Watcher:
         """Return when the ending is there, and the server has closed."""
         pause = _FIRST_PAUSE
         while True:
-            try:
-                connection = await connect(
-                    self._servers[0], self._path, self._take, after=self.record.position
-                )
-            except OSError:
-                code: int | None = None
-            else:
-                code = await self._stay(connection)
-                pause = _FIRST_PAUSE if self.record.messages else pause
+            got = self.record.messages
+            code = await self._stay()
             self._journal.codes[str(code)] += 1
             if code == _ENDED or self.record.has_ended:
                 return
+            pause = _FIRST_PAUSE if self.record.messages > got else min(pause * 2, _LAST_PAUSE)
             # Another process answers, perhaps, where this one has gone.
             self._servers.append(self._servers.pop(0))
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
-            pause = min(pause * 2, _LAST_PAUSE)
 
-    async def _stay(self, connection: Connection) -> int | None:
+    async def _stay(self) -> int | None:
+        """Be connected once; answers with the code that the server has closed with."""
+        try:
+            connection = await connect(
+                self._servers[0], self.path, self._take, after=self.record.position
+            )
+        except OSError:
+            return None
         self.connections += 1
-        status = await connection.opened
-        if status != 101:
-            self._journal.statuses[str(status)] += 1
+        self._journal.statuses[str(await connection.opened)] += 1
         return await connection.over
 
     def _take(self, raw: bytes, now: int) -> None:
         message = from_json(raw)
         self.record.take(message)
+        if self.connections > 1 and self.resumed_ns is None:
+            self.resumed_ns = now
         if message["type"] == "progress":
             sent: int = message["details"]["sent_ns"]
             self._journal.note(sent, now)
-            if self.first_after_mark is None and self._journal.mark_ns < sent:
+            if self.first_after_mark is None and sent > self._journal.mark_ns:
                 self.first_after_mark = now
         elif message["type"] == "snapshot":
             self.attached.set()
+        elif self.record.has_ended:
+            self.ended_ns = self.ended_ns or now
 
 
 class Watchers:
@@ -93,6 +102,7 @@ class Watchers:
         self._waits = array("q")
         self._watchers: list[Watcher] = []
         self._tasks: list[asyncio.Task[None]] = []
+        self._stalled: list[Stalled] = []
         self._cpu, self._clock = 0.0, 0.0
 
     def note(self, sent: int, now: int) -> None:
@@ -100,38 +110,21 @@ class Watchers:
         if self._from_ns <= sent < self._until_ns:
             self._waits.append(now - sent)
 
-    async def do(self, order: Mapping[str, Any]) -> dict[str, Any]:
+    async def do(self, order: Order) -> dict[str, Any]:
         """Carry out one order."""
         match order["do"]:
             case "open":
                 return await self._open(order)
-            case "measure":
-                self._waits = array("q")
-                self._from_ns, self._until_ns = order["from_ns"], order["until_ns"]
-                self._cpu, self._clock = time.process_time(), time.monotonic()
-                return {}
-            case "mark":
-                self.mark_ns = time.monotonic_ns()
-                for watcher in self._watchers:
-                    watcher.first_after_mark = None
-                return {"mark_ns": self.mark_ns}
-            case "waits":
-                cpu = time.process_time() - self._cpu
-                return {
-                    **spread([wait / 1e6 for wait in self._waits]),
-                    "cpu": cpu / (time.monotonic() - self._clock),
-                }
-            case "back":
-                back = [watcher.first_after_mark for watcher in self._watchers]
-                return {
-                    "silent": sum(at is None for at in back),
-                    "seconds": spread([(at - self.mark_ns) / 1e9 for at in back if at]),
-                }
+            case "stall":
+                servers = [Server(port=order["port"], token=order["token"])] * len(order["paths"])
+                pairs = zip(servers, order["paths"], strict=True)
+                self._stalled = [await Stalled.opened(server, path) for server, path in pairs]
+                return {"stalled": len(self._stalled)}
             case "report":
                 return await self._report(order["patience"])
-        raise ValueError(f"what is {order['do']!r}?")
+        return _ANSWERS[order["do"]](self, order)
 
-    async def _open(self, order: Mapping[str, Any]) -> dict[str, Any]:
+    async def _open(self, order: Order) -> dict[str, Any]:
         servers = [Server(port=port, token=order["token"]) for port in order["ports"]]
         turns = asyncio.Semaphore(_AT_ONCE)
         began = time.monotonic()
@@ -148,8 +141,61 @@ class Watchers:
         await asyncio.gather(*(attach(path) for path in order["paths"]))
         return {
             "attached": sum(watcher.attached.is_set() for watcher in self._watchers),
-            "seconds": time.monotonic() - began,
+            "seconds": round(time.monotonic() - began, 2),
         }
+
+    def _measure(self, order: Order) -> dict[str, Any]:
+        """From now on, for so many seconds."""
+        self._waits = array("q")
+        self._from_ns = time.monotonic_ns()
+        self._until_ns = self._from_ns + int(order["seconds"] * 1e9)
+        self._cpu, self._clock = time.process_time(), time.monotonic()
+        return {}
+
+    def _tell_waits(self, order: Order) -> dict[str, Any]:
+        """How long messages took, in milliseconds, and the processors this process used."""
+        cpu = time.process_time() - self._cpu
+        return {
+            **spread([wait / 1e6 for wait in self._waits]),
+            "client_cpu": round(cpu / (time.monotonic() - self._clock), 3),
+        }
+
+    def _mark(self, order: Order) -> dict[str, Any]:
+        """What is sent after this moment is news."""
+        self.mark_ns = time.monotonic_ns()
+        for watcher in self._watchers:
+            watcher.first_after_mark = None
+        return {}
+
+    def _tell_back(self, order: Order) -> dict[str, Any]:
+        """How soon after the mark everybody whose run goes on has had news."""
+        going = [watcher for watcher in self._watchers if not watcher.record.has_ended]
+        back = [watcher.first_after_mark for watcher in going]
+        return {
+            "silent": sum(at is None for at in back),
+            "seconds": spread([(at - self.mark_ns) / 1e9 for at in back if at]),
+        }
+
+    def _tell_resumed(self, order: Order) -> dict[str, Any]:
+        """How soon after the mark everybody was connected for the second time, and served."""
+        resumed = [watcher.resumed_ns for watcher in self._watchers]
+        return {
+            "missing": sum(at is None for at in resumed),
+            "seconds": spread([(at - self.mark_ns) / 1e9 for at in resumed if at]),
+        }
+
+    def _tell_ended(self, order: Order) -> dict[str, Any]:
+        """How soon after the mark the endings of some runs have come."""
+        chosen = [watcher for watcher in self._watchers if watcher.path in order["paths"]]
+        ended = [watcher.ended_ns for watcher in chosen]
+        return {
+            "missing": sum(at is None for at in ended),
+            "seconds": spread([(at - self.mark_ns) / 1e9 for at in ended if at]),
+        }
+
+    def _tell_stalled(self, order: Order) -> dict[str, Any]:
+        """What has become of those who did not read."""
+        return {"ends": Counter(stalled.drained() for stalled in self._stalled)}
 
     async def _report(self, patience: float) -> dict[str, Any]:
         """What everybody has got, when all have their ending or patience is at an end."""
@@ -162,25 +208,26 @@ class Watchers:
             "watchers": len(records),
             "without_ending": sum(not record.has_ended for record in records),
             "connections": sum(watcher.connections for watcher in self._watchers),
-            "codes": dict(self.codes),
-            "statuses": dict(self.statuses),
-            **{
-                name: sum(getattr(record, name) for record in records)
-                for name in (
-                    "messages",
-                    "duplicates",
-                    "missing",
-                    "missing_at_attach",
-                    "snapshots",
-                    "resyncs",
-                    "endings",
-                )
-            },
+            "codes": self.codes,
+            "statuses": self.statuses,
+            **{name: sum(getattr(record, name) for record in records) for name in Record.COUNTS},
         }
+
+
+_ANSWERS: Mapping[str, Callable[[Watchers, Order], dict[str, Any]]] = {
+    "measure": Watchers._measure,
+    "waits": Watchers._tell_waits,
+    "mark": Watchers._mark,
+    "back": Watchers._tell_back,
+    "resumed": Watchers._tell_resumed,
+    "ended": Watchers._tell_ended,
+    "stalled": Watchers._tell_stalled,
+}
 
 
 async def _main() -> None:
     raise_file_limit()
+    gc.disable()  # a collection here would be a wait there
     watchers = Watchers()
     async for order in hear():
         say(await watchers.do(order))

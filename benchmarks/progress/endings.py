@@ -1,0 +1,46 @@
+"""Whether every client gets its ending, whenever the run ends and however the client comes."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.progress.fan_out import warm
+from benchmarks.progress.plan import drawn
+from benchmarks.progress.scene import Scene
+
+__all__ = ["endings"]
+
+_LEAD = 1.0
+"""Seconds that both helpers have to get ready for a batch; its times are rough anyway."""
+
+
+async def endings(scene: Scene, *, runs: int, seed: int, batch: int) -> dict[str, Any]:
+    """Batch after batch of runs, each with a client whose moves were drawn."""
+    randomness = random.Random(seed)
+    began = time.monotonic()
+    outcomes = []
+    async with (
+        scene.publisher() as publisher,
+        scene.helper("benchmarks.progress.visitors") as visitors,
+        scene.api() as api,
+    ):
+        await warm(scene, api, publisher)
+        for begun in range(0, runs, batch):
+            run_ids = (await publisher.ask("begin", runs=min(batch, runs - begun)))["runs"]
+            plans = {run_id: drawn(randomness) for run_id in run_ids}
+            outcomes += [life.outcome for life, _ in plans.values()]
+            visits = {run_id: asdict(visit) for run_id, (_, visit) in plans.items()}
+            lives = {run_id: asdict(life) for run_id, (life, _) in plans.items()}
+            await visitors.ask("visit", visits=visits, port=api.port, token=scene.token, lead=_LEAD)
+            await publisher.ask("live", lives=lives, lead=_LEAD)
+            await publisher.ask("lived")
+        report = await visitors.ask("report")
+    return {
+        "seed": seed,
+        "seconds": round(time.monotonic() - began, 1),
+        "ended": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
+        **report,
+    }

@@ -1,0 +1,81 @@
+"""What readers that stop reading cost the API process, and everybody else on it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from benchmarks.progress.figures import read
+from benchmarks.progress.lines import Helper
+from benchmarks.progress.load import Load, path_of
+from benchmarks.progress.scene import ApiProcess, Scene
+
+__all__ = ["stalled"]
+
+_LOUD = {"rate": 20.0, "bytes": 8_000}
+"""The run whose readers stall: 160 KB a second for each of them, which no buffer of the system
+takes for long."""
+_LOUD_BYTES = _LOUD["rate"] * _LOUD["bytes"]
+
+_LOOKS = 12
+
+
+async def stalled(
+    scene: Scene, load: Load, *, readers: int, stall_seconds: float
+) -> dict[str, Any]:
+    """The same load twice on one API process, without and with readers that do not read."""
+    async with (
+        scene.publisher() as publisher,
+        scene.watchers() as watchers,
+        scene.watchers() as sleepers,
+        scene.api() as api,
+    ):
+        run_ids = (await publisher.ask("begin", runs=load.runs))["runs"]
+        (loud,) = (await publisher.ask("begin", runs=1))["runs"]
+        where = {"ports": [api.port], "token": scene.token}
+        paths = [*load.paths(run_ids), path_of(loud)]
+        opened = await watchers.ask("open", paths=paths, **where)
+        groups = [load.group(run_ids), {"runs": [loud], **_LOUD}]
+        everything = load.warm_up + load.seconds + stall_seconds + 5
+        await publisher.ask("publish", groups=groups, seconds=everything)
+        await asyncio.sleep(load.warm_up)
+
+        without = await _measured(api, watchers, load.seconds, looks=2)
+        told = await sleepers.ask(
+            "stall", paths=[path_of(loud)] * readers, port=api.port, token=scene.token
+        )
+        beside = await _measured(api, watchers, stall_seconds, looks=_LOOKS)
+        ends = await sleepers.ask("stalled")
+        published = await publisher.ask("published")
+        await publisher.ask("settle")
+        report = await watchers.ask("report", patience=30)
+    return {
+        "opened": opened,
+        **told,
+        **ends,
+        "not_sent_to_them_mb": round(
+            readers * stall_seconds * _LOUD["rate"] * _LOUD["bytes"] / 1e6
+        ),
+        "without": without,
+        "beside_them": beside,
+        "p99_ratio": round(beside["waits"]["p99"] / without["waits"]["p99"], 2),
+        "publisher": published,
+        "messages": report,
+    }
+
+
+async def _measured(
+    api: ApiProcess, watchers: Helper, seconds: float, *, looks: int
+) -> dict[str, Any]:
+    before, sizes = read(api.pid), []
+    await watchers.ask("measure", seconds=seconds)
+    for _ in range(looks):
+        await asyncio.sleep(seconds / looks)
+        sizes.append(round(read(api.pid).rss_kb / 1024, 1))
+    await asyncio.sleep(0.5)
+    return {
+        "api_cpu": round(read(api.pid).cpu_since(before), 3),
+        "rss_mb_before": round(before.rss_kb / 1024, 1),
+        "rss_mb": sizes,
+        "waits": await watchers.ask("waits"),
+    }
