@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.startup.processes import compiled_in
 
 __all__ = ["ImportRow", "import_lines", "measure_imports"]
 
@@ -41,10 +44,12 @@ def measure_imports(rounds: int) -> tuple[ImportRow, ...]:
     Measuring makes importing slower by about a tenth: shares say more than sums.
     """
     found: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for number in range(rounds + 1):
-        print(f"imports, round {number} of {rounds}", file=sys.stderr, flush=True)
-        for package, figure in _imported().items() if number else ():
-            found[package].append(figure)
+    with tempfile.TemporaryDirectory(prefix="ticketgen-startup-") as directory:
+        for number in range(rounds + 1):
+            print(f"imports, round {number} of {rounds}", file=sys.stderr, flush=True)
+            sums = _imported(Path(directory))
+            for package, figure in sums.items() if number else ():
+                found[package].append(figure)
     rows = [
         ImportRow(
             package=package,
@@ -74,10 +79,10 @@ def import_lines(rows: Sequence[ImportRow]) -> Iterator[str]:
     yield f"{'all':<32}{total:>8.1f}{sum(row.modules for row in rows):>9}"
 
 
-def _imported() -> Mapping[str, tuple[int, int]]:
+def _imported(directory: Path) -> Mapping[str, tuple[int, int]]:
     """Microseconds and modules of every package in one process."""
     environment = {
-        **os.environ,  # noqa: TID251 - handed to a process
+        **compiled_in(directory),
         "TICKETGEN_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing",
         "TICKETGEN_REDIS_URL": "redis://127.0.0.1:9",
     }

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Started", "started"]
+__all__ = ["Started", "compiled_in", "started"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -48,6 +48,17 @@ class Started:
         """
         if self.process.poll() is not None:
             raise RuntimeError(f"{self.process.args!r} ended with {self.process.returncode}")
+
+
+def compiled_in(directory: Path) -> dict[str, str]:
+    """The environment of a process whose modules are compiled, as those of a wheel are.
+
+    A checkout may have been installed without, and told not to do it: then every process would
+    compile all of ours. The first one that is started fills the directory.
+    """
+    environment = dict(os.environ)  # noqa: TID251 - a child needs PATH, HOME and the like
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment | {"PYTHONPYCACHEPREFIX": str(directory / "compiled")}
 
 
 @contextmanager

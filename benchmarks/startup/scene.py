@@ -13,6 +13,7 @@ from arq.connections import ArqRedis
 from redis.asyncio import UnixDomainSocketConnection
 
 from benchmarks.chaos.installation import forget_settings
+from benchmarks.startup.processes import compiled_in
 from ticketgen.database import create_engine
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.migrations import installed_trees, upgrade_all
@@ -76,7 +77,7 @@ async def opened_scene(directory: Path) -> AsyncIterator[Scene]:
                     runtime=runtime,
                     arq=arq,
                     environment={
-                        **os.environ,  # noqa: TID251 - a child needs PATH, HOME and the like
+                        **compiled_in(directory),
                         "TICKETGEN_DATABASE_URL": servers.database_url,
                         "TICKETGEN_REDIS_URL": servers.redis_url,
                         "TICKETGEN_DATA_DIR": str(directory),

@@ -186,7 +186,7 @@ def revision_in(connection: Connection, version_table: str) -> str | None:
     """
     if not inspect(connection).has_table(version_table):
         return None
-    heads = connection.scalars(
+    heads: Sequence[str] = connection.scalars(
         select(column("version_num")).select_from(table(version_table))
     ).all()
     if len(heads) > 1:
