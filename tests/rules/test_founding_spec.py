@@ -62,7 +62,7 @@ OURS = {
     "get_arq_pool": "ticketgen.queue:RunQueue",
     "enqueue_job": "ticketgen.queue:RunQueue.push",
     "get_processing_service": "ticketgen.api.deps:service",
-    "processing_progress": "ticketgen.api.websocket:stream_session",
+    "processing_progress": "ticketgen.api.streaming.websocket:stream_session",
     "health_check": "ticketgen.api.routes.health:health",
     "worker_heartbeat": "ticketgen.leases:LeaseKeeper",
     "Settings": "ticketgen.settings:Settings",

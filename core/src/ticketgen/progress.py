@@ -1,7 +1,7 @@
 """What a run says of itself while it works and when it ends, and how that is published.
 
 The row is the truth and the stream a cache: a terminal state is committed first and published
-after it, and whoever watches a stream also looks at the row (`api/websocket.py`), so no ending
+after it, and whoever watches a stream also looks at the row (`streams/watch.py`), so no ending
 is lost when Redis is.
 """
 

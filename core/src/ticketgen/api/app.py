@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from ticketgen.api.deps import CurrentUser
 from ticketgen.api.limits import FORM_OVERHEAD, BodyLimit
 from ticketgen.api.mounting import describable, mount_plugins
+from ticketgen.api.polling import PollLimit
 from ticketgen.api.problems import (
     describe_problems,
     install_problem_handlers,
@@ -42,12 +43,14 @@ from ticketgen.api.routes import (
     uploads,
     workers,
 )
+from ticketgen.api.streaming.dashboard import stream_dashboard
+from ticketgen.api.streaming.stopping import on_stop_signals
 from ticketgen.attached import attached_settings
 from ticketgen.logs import configure_logs
 from ticketgen.opening import open_plugins
 from ticketgen.ports import Role
-from ticketgen.progress_hub import ProgressHub
 from ticketgen.runtime import Runtime, build_runtime
+from ticketgen.streams.service import Streams
 
 __all__ = ["app_factory", "create_app"]
 
@@ -56,8 +59,9 @@ Turns the specification sheets of a Drupal site into reviewed, validated Jira ti
 
 Begin with `POST /api/sessions`, upload the sheets, start the tasks in the order of the journey
 (`processing`, `adf_validation`, `export`), and follow each over
-`WS /api/{task type}/progress/{session_id}`. What is at work is cancelled, tried again and looked
-into under `/api/runs`.
+`WS /api/{task type}/progress/{session_id}`, or as server-sent events with
+`GET /api/{task type}/events/{session_id}`; many at once over `WS /api/progress`. What is at work is
+cancelled, tried again and looked into under `/api/runs`.
 """
 
 
@@ -82,11 +86,15 @@ def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        hub = ProgressHub(runtime.redis)
-        app.state.hub = hub
+        app.state.streams = streams = Streams(runtime.redis, runtime.session_factory)
         try:
-            async with hub.running(), open_plugins(runtime, Role.API), runtime.reconciling():
-                yield
+            async with (
+                streams.running(),
+                open_plugins(runtime, Role.API),
+                runtime.reconciling(),
+            ):
+                with on_stop_signals(streams.stop):
+                    yield
         finally:
             if close_runtime:
                 await runtime.close()
@@ -105,6 +113,7 @@ def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.state.poll_limit = PollLimit()
     install_problem_handlers(app, runtime.session_factory)
     app.add_middleware(
         BodyLimit, form_bytes=runtime.settings.upload_max_session_bytes + FORM_OVERHEAD
@@ -167,4 +176,5 @@ def _mount(app: FastAPI, runtime: Runtime) -> None:
         summary="Describe this API",
         responses=problem_responses(),
     )
+    app.add_api_websocket_route("/api/progress", stream_dashboard)
     mount_plugins(app, runtime.registry)

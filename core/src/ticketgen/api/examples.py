@@ -214,6 +214,7 @@ TASK_STATUS: Final[Example] = {
 
 STREAM_PASS: Final[Example] = {
     "url": f"wss://tickets.example.org/api/processing/progress/{_SESSION_ID}?pass=made-up",
+    "events_url": f"https://tickets.example.org/api/processing/events/{_SESSION_ID}?pass=made-up",
     "channel": f"progress:{_SESSION_ID}:processing",
     "expires_at": "2026-03-02T09:19:00Z",
 }

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from importlib.metadata import version
 
+from ticketgen.api.exposition import exposed
 from ticketgen.domain import backlog, workers
 from ticketgen.domain.task_runs import ACTIVE_STATES, RunState
 from ticketgen.plugin import CONTRACT_VERSION
 from ticketgen.provides import HealthContext, Metric
 from ticketgen.registry import Registry
+from ticketgen.streams.service import Streams
 
-__all__ = ["host_metrics"]
+__all__ = ["host_metrics", "stream_figures"]
 
 _RECENTLY = timedelta(hours=1)
 
@@ -20,6 +22,46 @@ _RECENTLY = timedelta(hours=1)
 def host_metrics(registry: Registry) -> tuple[Metric, ...]:
     """The figures of runs, backlog, workers and plugins; their settings are the host's."""
     return (*_of_runs(registry), *_OF_WORK, *_of_plugins(registry))
+
+
+def stream_figures(streams: Streams) -> str:
+    """What this process counts of its streams, in the text format of Prometheus."""
+    hub, tally = streams.hub, streams.tally
+    trouble = float(hub.trouble is not None)
+    return "".join(
+        exposed(name, summary, value)
+        for name, summary, value in (
+            ("ticketgen_stream_clients", "Clients that follow a stream here.", hub.listener_count),
+            ("ticketgen_stream_channels", "Channels that they follow.", hub.channel_count),
+            ("ticketgen_stream_deaf", "1 while progress does not arrive here.", trouble),
+            ("ticketgen_stream_messages_sent", "Messages sent to clients.", tally.sent),
+            (
+                "ticketgen_stream_messages_coalesced",
+                "Progress left out for slow clients, since newer progress followed.",
+                tally.coalesced,
+            ),
+            (
+                "ticketgen_stream_overflows",
+                "Clients told to come back because they did not keep up.",
+                tally.overflows,
+            ),
+            (
+                "ticketgen_stream_resyncs",
+                "Times a client was told that what it missed is no longer kept.",
+                tally.resyncs,
+            ),
+            (
+                "ticketgen_stream_reconnects",
+                "Times the subscription to Redis was made anew.",
+                tally.reconnects,
+            ),
+            (
+                "ticketgen_stream_gaps",
+                "Times messages that were not heard were fetched from what is kept.",
+                tally.gaps,
+            ),
+        )
+    )
 
 
 async def _due(context: HealthContext) -> float:

@@ -16,14 +16,14 @@ from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.openapi.utils import get_openapi
 from fastapi.params import Depends as Dependency
 from fastapi.requests import HTTPConnection
-from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute
 
 from ticketgen.api.deps import Credentials, current_user
 from ticketgen.api.host import HostRuntime
 from ticketgen.api.problems import problem_responses
-from ticketgen.api.routes.tasks import task_router
-from ticketgen.api.websocket import refuse_stream
+from ticketgen.api.routes.tasks import is_stream, task_router
+from ticketgen.api.streaming.websocket import refuse_stream
 from ticketgen.conformance import Problem, check_identity, raised
 from ticketgen.errors import NotFoundError
 from ticketgen.lazy import loaded
@@ -93,7 +93,7 @@ def _broken_names(registry: Registry) -> list[str]:
 def _mount_tasks(app: FastAPI, registry: Registry, plugin: Plugin) -> None:
     """What every task gets from core; streams go on while the plugin is out of use."""
     routes = task_router(registry, plugin=plugin.name).routes
-    streams: list[BaseRoute] = [item for item in routes if isinstance(item, APIWebSocketRoute)]
+    streams: list[BaseRoute] = [route for route in routes if is_stream(route)]
     app.include_router(
         APIRouter(routes=[route for route in routes if route not in streams]),
         dependencies=_guards(plugin.name),

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI
 
-from ticketgen.progress_hub import ProgressHub
+from ticketgen.streams.hub import Hub
+from ticketgen.streams.service import Streams
 from ticketgen.testing.driving import Api
 
 __all__ = ["LiveApi", "serve"]
@@ -36,10 +37,15 @@ class LiveApi:
         return f"http://{self.host}"
 
     @property
-    def hub(self) -> ProgressHub:
+    def streams(self) -> Streams:
+        """What its clients follow."""
+        streams: Streams = self.app.state.streams
+        return streams
+
+    @property
+    def hub(self) -> Hub:
         """What its streams listen to."""
-        hub: ProgressHub = self.app.state.hub
-        return hub
+        return self.streams.hub
 
     def stream_url(self, session_id: str, task_type: str) -> str:
         """The address of a session's progress."""

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Literal
 
 import structlog
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +34,7 @@ from ticketgen.errors import AdminRequiredError, AuthenticationError, TemporaryE
 from ticketgen.migrations import SchemaError, require_current_schema
 from ticketgen.provides import HealthCheck, HealthContext
 from ticketgen.storable import storable_text
+from ticketgen.streams.service import Streams
 from ticketgen.vault import count_unopened
 
 __all__ = ["public", "router"]
@@ -62,7 +63,7 @@ class KeyMissingError(AdminRequiredError):
     code = "key_missing"
 
 
-_NEEDED = frozenset({"database", "schema", "redis"})
+_NEEDED = frozenset({"database", "schema", "redis", "progress", "process"})
 """Without these the process cannot serve; without the rest it can, though not everything runs."""
 
 _OF_THE_DATABASE = ("schema", "workers", "queue", "secrets")
@@ -146,8 +147,10 @@ async def health(work: Work, runtime: HostRuntime, user: CurrentUser) -> Health:
         503: {"model": Readiness, "description": "Something is missing."},
     },
 )
-async def ready(response: Response, runtime: HostRuntime, credentials: Credentials) -> Readiness:
-    """Check database, schema, Redis, workers, queue and plugins, and ask the plugins' own checks.
+async def ready(
+    request: Request, response: Response, runtime: HostRuntime, credentials: Credentials
+) -> Readiness:
+    """Check database, schema, Redis, workers, queue, progress and plugins, and ask their checks.
 
     Needs a token as long as the database can be asked for it. Workers and plugins that are
     missing make the system degraded, not unready: what is started is stored and runs later.
@@ -162,7 +165,8 @@ async def ready(response: Response, runtime: HostRuntime, credentials: Credentia
         _ask_standing(runtime, database),
     )
     schema, *others = of_database
-    checks = [database, schema, redis, *others, standing, *of_plugins]
+    streams: Streams = request.app.state.streams
+    checks = [database, schema, redis, *others, *_ask_streams(streams), standing, *of_plugins]
     is_ready = all(check.ok for check in checks if check.name in _NEEDED)
     if not is_ready:
         response.status_code = 503
@@ -243,6 +247,20 @@ async def _ask_secrets(runtime: HostRuntime) -> None:
             f"{unopened} secrets of other systems are sealed with a key that is missing here; see "
             "`ticketgen secrets status`."
         )
+
+
+def _ask_streams(streams: Streams) -> list[Check]:
+    """Whether progress arrives here, and whether this process goes on taking clients."""
+    stopping = streams.stopping.is_set()
+    trouble = streams.hub.trouble
+    return [
+        Check(name="progress", ok=trouble is None, message=trouble or ""),
+        Check(
+            name="process",
+            ok=not stopping,
+            message="It was told to stop; ask another one." if stopping else "",
+        ),
+    ]
 
 
 async def _ask_plugins(runtime: HostRuntime) -> list[Check]:

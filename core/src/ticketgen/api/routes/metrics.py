@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from functools import partial
 
 import structlog
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from ticketgen.api.asking import Question, Silence, ask_all
 from ticketgen.api.deps import CurrentUser, problem_responses
 from ticketgen.api.exposition import CONTENT_TYPE, exposed
-from ticketgen.api.figures import host_metrics
+from ticketgen.api.figures import host_metrics, stream_figures
 from ticketgen.api.host import HostRuntime
 from ticketgen.provides import HealthContext, Metric
 
@@ -46,11 +46,11 @@ class _PlainText(Response):
         },
     },
 )
-async def read_metrics(runtime: HostRuntime, user: CurrentUser) -> Response:
+async def read_metrics(request: Request, runtime: HostRuntime, user: CurrentUser) -> Response:
     """Read the figures of the host and of every plugin in use, in Prometheus' text format.
 
-    Any token may read them. A figure that cannot be read is left out, and
-    `ticketgen_metric_failures` names it.
+    Any token may read them. Those of streams are of the process that answers. A figure that cannot
+    be read is left out, and `ticketgen_metric_failures` names it.
     """
     owned = [(_HOST, metric) for metric in host_metrics(runtime.registry)]
     owned += runtime.registry.owned(Metric)
@@ -76,7 +76,8 @@ async def read_metrics(runtime: HostRuntime, user: CurrentUser) -> Response:
                 error=answer.cause,
             )
     lines = [answer for answer in answers if not isinstance(answer, Silence)]
-    return _PlainText("".join([*lines, _failures(failed)]))
+    of_streams = stream_figures(request.app.state.streams)
+    return _PlainText("".join([*lines, of_streams, _failures(failed)]))
 
 
 async def _read(metric: Metric, context: HealthContext) -> str:

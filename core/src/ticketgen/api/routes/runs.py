@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, WebSocket
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, WebSocket
 from pydantic import BaseModel, ConfigDict, Field
 
 from ticketgen.api import examples
@@ -22,16 +22,67 @@ from ticketgen.api.deps import (
     started_answer,
 )
 from ticketgen.api.host import HostRuntime
-from ticketgen.api.websocket import stream_run
+from ticketgen.api.polling import PollLimit, tagged_answer
+from ticketgen.api.streaming.events import EVENT_STREAM, events_of_run
+from ticketgen.api.streaming.websocket import stream_run
 from ticketgen.domain import run_access, run_attempts, sessions, task_runs
 from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.errors import PermissionDeniedError
 from ticketgen.plugin import Caller
 
-__all__ = ["AttemptView", "RunView", "router", "view_attempt", "view_run"]
+__all__ = [
+    "EVENTS",
+    "POLLED",
+    "STREAM_PARAMETERS",
+    "AttemptView",
+    "Polls",
+    "RunView",
+    "router",
+    "view_attempt",
+    "view_run",
+]
 
 router = APIRouter(tags=["runs"])
+
+
+POLLED: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed."}}
+"""What a polled answer may be besides, for its description."""
+
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events with `event` (the message's type), `id` (its position) and `data`.",
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The client has seen the ending; there is no more."},
+}
+"""What a stream of events answers, for its description."""
+
+STREAM_PARAMETERS = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": text,
+        }
+        for name, text in (
+            ("after", "Position of the last message seen; `Last-Event-ID` goes before it."),
+            ("pass", "A stream pass, instead of the header `Authorization`."),
+        )
+    ]
+}
+"""What a stream's address may hold, for its description."""
+
+
+async def _poll_limit(request: Request) -> PollLimit:
+    limit: PollLimit = request.app.state.poll_limit
+    return limit
+
+
+Polls = Annotated[PollLimit, Depends(_poll_limit)]
+"""How often each caller has asked."""
 
 
 class RunView(BaseModel):
@@ -143,10 +194,20 @@ async def list_all_runs(
     return [view_run(run) for run in found]
 
 
-@router.get("/api/runs/{task_id}", responses=problem_responses(403, 404))
-async def get_run(run: VisibleRun) -> RunView:
-    """Show one run."""
-    return view_run(run)
+@router.get(
+    "/api/runs/{task_id}",
+    response_model=RunView,
+    responses={**problem_responses(403, 404, 429), **POLLED},
+)
+async def get_run(run: VisibleRun, user: CurrentUser, request: Request, polls: Polls) -> Response:
+    """Show one run.
+
+    Send the `ETag` of the last answer as `If-None-Match`, and 304 says that nothing has changed.
+    Ask every 2 s at most: 60 questions without a pause are let pass, then 429 says when to come
+    back.
+    """
+    polls.spend(user.id, str(run.id))
+    return tagged_answer(request, view_run(run))
 
 
 @router.get("/api/runs/{task_id}/attempts", responses=problem_responses(403, 404))
@@ -199,6 +260,23 @@ async def resume_run(task_id: UUID, work: Work, admin: Admin) -> RunView:
 async def run_progress(websocket: WebSocket, task_id: UUID) -> None:
     """Stream the progress of one run, whatever it is about."""
     await stream_run(websocket, run_id=task_id)
+
+
+@router.get(
+    "/api/runs/{task_id}/events",
+    response_class=Response,
+    responses={**problem_responses(403, 404, 422), **EVENTS},
+    openapi_extra=STREAM_PARAMETERS,
+)
+async def run_events(
+    request: Request, task_id: Annotated[UUID, Path(description="The run's id.")]
+) -> Response:
+    """Follow one run as server-sent events, to its ending.
+
+    A browser that comes back goes on after the last event it has seen; 204 says that it has seen
+    the ending.
+    """
+    return await events_of_run(request, run_id=task_id)
 
 
 @router.get("/api/sessions/{session_id}/runs", responses=problem_responses(403, 404))

@@ -1,4 +1,4 @@
-"""Stream passes: a minute's access to one channel, for clients that cannot send a header."""
+"""Stream passes: a minute's access to one stream, for clients that cannot send a header."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ticketgen.api.deps import (
     refuse_foreign_run,
 )
 from ticketgen.api.host import HostRuntime
+from ticketgen.api.streaming.admission import DASHBOARD_CHANNEL
 from ticketgen.domain import sessions, task_runs, tokens
 from ticketgen.domain.users import User
 from ticketgen.errors import InvalidInputError
@@ -29,6 +30,9 @@ from ticketgen.starting import UnitOfWork
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api/stream-passes", tags=["progress"])
+
+_AS_EVENTS = ("/progress", "/events")
+"""How the address of a WebSocket becomes that of its events."""
 
 
 class PassRequest(BaseModel):
@@ -43,6 +47,7 @@ class PassRequest(BaseModel):
                     "task_type": "processing",
                 },
                 {"task_id": "019ac0de-0000-7000-8000-000000000001"},
+                {"dashboard": True},
             ]
         },
     )
@@ -51,20 +56,30 @@ class PassRequest(BaseModel):
     task_type: str | None = Field(default=None, max_length=100, examples=["processing"])
     task_id: UUID | None = Field(default=None, description="A run's id, instead of the other two.")
 
+    dashboard: bool = Field(
+        default=False, description="For `WS /api/progress`, instead of all of these."
+    )
+
     @model_validator(mode="after")
     def _names_one_stream(self) -> Self:
         by_session = (self.session_id is not None, self.task_type is not None)
-        if by_session != ((False, False) if self.task_id is not None else (True, True)):
-            raise ValueError("name either session_id and task_type, or task_id alone")
+        is_whole = (self.task_id is not None) + self.dashboard
+        if is_whole > 1 or by_session != ((False, False) if is_whole else (True, True)):
+            raise ValueError(
+                "name either session_id and task_type, or task_id alone, or dashboard alone"
+            )
         return self
 
 
 class StreamPassView(BaseModel):
-    """A pass and the address that it opens."""
+    """A pass and the addresses that it opens."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.STREAM_PASS]})
 
     url: str = Field(description="WebSocket address, pass included; do not log it.")
+    events_url: str | None = Field(
+        description="The same as server-sent events; null for the dashboard, which has none."
+    )
     channel: str
     expires_at: datetime
 
@@ -73,20 +88,24 @@ class StreamPassView(BaseModel):
 async def create_pass(
     wanted: PassRequest, request: Request, work: Work, user: CurrentUser, runtime: HostRuntime
 ) -> StreamPassView:
-    """Make a pass for one channel; it may be used again until it expires."""
-    if wanted.task_id is not None:
+    """Make a pass for one stream; it may be used again until it expires."""
+    if wanted.dashboard:
+        channel, path = DASHBOARD_CHANNEL, "/api/progress"
+    elif wanted.task_id is not None:
         channel, path = await _run_stream(work, user, wanted.task_id)
     else:
         channel, path = await _session_stream(work, user, runtime.registry, wanted)
     stored, secret = await tokens.create_stream_pass(
         work.db, user=user, channel=channel, lifetime=runtime.settings.stream_pass_lifetime
     )
-    address = request.url.replace(
-        scheme="wss" if request.url.scheme == "https" else "ws",
-        path=path,
-        query=f"pass={secret}",
+    address = request.url.replace(path=path, query=f"pass={secret}")
+    events = None if wanted.dashboard else address.replace(path=path.replace(*_AS_EVENTS))
+    return StreamPassView(
+        url=str(address.replace(scheme="wss" if request.url.scheme == "https" else "ws")),
+        events_url=events and str(events),
+        channel=channel,
+        expires_at=stored.expires_at,
     )
-    return StreamPassView(url=str(address), channel=channel, expires_at=stored.expires_at)
 
 
 async def _run_stream(work: UnitOfWork, user: User, run_id: UUID) -> tuple[str, str]:

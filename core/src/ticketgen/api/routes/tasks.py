@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Body, WebSocket
+from fastapi import APIRouter, Body, Request, Response, WebSocket
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.routing import BaseRoute
 
 from ticketgen.api import examples
 from ticketgen.api.deps import (
@@ -18,13 +20,16 @@ from ticketgen.api.deps import (
     Consult,
     CurrentUser,
     OwnedSession,
+    SessionId,
     TaskStarted,
     Work,
     problem_responses,
     started_answer,
 )
-from ticketgen.api.routes.runs import RunView, view_run
-from ticketgen.api.websocket import stream_session
+from ticketgen.api.polling import tagged_answer
+from ticketgen.api.routes.runs import EVENTS, POLLED, STREAM_PARAMETERS, Polls, RunView, view_run
+from ticketgen.api.streaming.events import events_of_session
+from ticketgen.api.streaming.websocket import stream_session
 from ticketgen.domain import task_runs
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import TaskRun
@@ -33,12 +38,16 @@ from ticketgen.plugin import Caller, Subject, Task
 from ticketgen.registry import Registry
 from ticketgen.starting import UnitOfWork
 
-__all__ = ["TaskStatus", "task_router"]
+__all__ = ["TaskStatus", "is_stream", "task_router"]
 
 
 _START = """Store a run and hand it to the workers. If one of the kind is active already, it is
 answered with that run and `existing: true`."""
-_STATUS = """Tell where the newest run stands; 200 with `not_started` if there was none."""
+_STATUS = """Tell where the newest run stands; 200 with `not_started` if there was none. Send the
+`ETag` of the last answer as `If-None-Match`, and 304 says that nothing has changed. Ask every 2 s
+at most: 60 questions without a pause are let pass, then 429 says when to come back."""
+_EVENTS = """Follow the newest run as server-sent events, to its ending. A browser that comes back
+goes on after the last event it has seen; 204 says that it has seen the ending."""
 _CANCEL = """End the newest run: one that waits at once, one at work as soon as its worker hears of
 it."""
 _RETRY = """Try the newest run again, if it failed or was cancelled: a new run that goes on where it
@@ -72,6 +81,14 @@ def task_router(registry: Registry, *, plugin: str | None = None) -> APIRouter:
     return router
 
 
+def is_stream(route: BaseRoute) -> bool:
+    """Whether a route of a task is a stream, which admits its clients itself."""
+    events = "/events/{session_id}"
+    return isinstance(route, APIWebSocketRoute) or (
+        isinstance(route, APIRoute) and route.path.endswith(events)
+    )
+
+
 def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
     prefix = f"/api/{task.name}"
     tags: list[Any] = [task.name]
@@ -88,17 +105,24 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
             await work.start(task.name, session_id=session.id, request=request, user=user)
         )
 
-    async def status(session: OwnedSession, work: Work) -> TaskStatus:
+    async def status(
+        session: OwnedSession, work: Work, user: CurrentUser, request: Request, polls: Polls
+    ) -> Response:
+        polls.spend(user.id, f"{task.name}:{session.id}")
         run = await task_runs.latest_run(work.db, session_id=session.id, task_type=task.name)
-        return TaskStatus(
+        view = TaskStatus(
             session_id=session.id,
             task_type=task.name,
             status=run.status if run else "not_started",
             run=view_run(run) if run else None,
         )
+        return tagged_answer(request, view)
 
     async def progress(websocket: WebSocket, session_id: UUID) -> None:
         await stream_session(websocket, task_type=task.name, session_id=session_id)
+
+    async def events(request: Request, session_id: SessionId) -> Response:
+        return await events_of_session(request, task_type=task.name, session_id=session_id)
 
     if task.startable_by is not Caller.SCHEDULE:
         start.__annotations__ |= {"request": _optional_body(task), "user": _caller(task)}
@@ -121,7 +145,20 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
         summary=f"Status: {task.summary}",
         description=_STATUS,
         operation_id=f"status_{task.name.replace('.', '_')}",
-        responses=problem_responses(403, 404),
+        response_model=TaskStatus,
+        responses={**problem_responses(403, 404, 429), **POLLED},
+    )
+    router.add_api_route(
+        f"{prefix}/events/{{session_id}}",
+        events,
+        methods=["GET"],
+        tags=tags,
+        summary=f"Events: {task.summary}",
+        description=_EVENTS,
+        operation_id=f"events_{task.name.replace('.', '_')}",
+        response_class=Response,
+        responses={**problem_responses(403, 404, 422), **EVENTS},
+        openapi_extra=STREAM_PARAMETERS,
     )
     router.add_api_websocket_route(f"{prefix}/progress/{{session_id}}", progress)
     _mount_session_deeds(router, task)

@@ -1,0 +1,1 @@
+"""Progress at the edge: over WebSockets, server-sent events and the dashboard's socket."""

@@ -1,0 +1,1 @@
+"""Progress on its way in: from one Redis connection to every client of this process."""
