@@ -109,7 +109,7 @@ async def _connected(
     rest: Rest, waiting: Sequence[Watched], pace: Pace, refused: Refused | None
 ) -> AsyncGenerator[ProgressMessage | None, None]:
     """What one socket brings, until all have ended; None is a sign of life without news."""
-    async with opened(rest, _PATH) as socket, aclosing(frames_of(socket, pace)) as frames:
+    async with opened(rest, _PATH, pace) as socket, aclosing(frames_of(socket, pace)) as frames:
         try:
             for one in waiting:
                 await socket.send(one.subscription)

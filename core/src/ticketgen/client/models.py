@@ -141,7 +141,7 @@ class Pace:
     longest_delay: timedelta = timedelta(seconds=10)
     between_polls: timedelta = timedelta(seconds=2)
     silence: timedelta = timedelta(seconds=10)
-    """How long a stream may take to say its first word; then the next way is tried."""
+    """How long a stream may take to open, and to say its first word."""
 
 
 def _segment(word: object) -> str:

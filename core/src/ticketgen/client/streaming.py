@@ -53,7 +53,6 @@ Way = Callable[[Rest, Stream, str | None, Pace], Messages]
 
 _RESTARTS = 1012
 _GONE_AWAY = 1001
-_OPEN_SECONDS = 10.0
 _LEAVE_SECONDS = 1.0
 """Whoever leaves does not wait long for the server's goodbye."""
 _EVENT_SECONDS = 45.0
@@ -69,7 +68,7 @@ def by_websocket(rest: Rest, stream: Stream, after: str | None, pace: Pace) -> M
 async def _over_websocket(rest: Rest, path: str, after: str | None, pace: Pace) -> Messages:
     query = "" if after is None else f"?{httpx2.QueryParams({'after': after})}"
     async with (
-        opened(rest, f"{path}{query}") as socket,
+        opened(rest, f"{path}{query}", pace) as socket,
         aclosing(frames_of(socket, pace)) as frames,
     ):
         async for frame in frames:
@@ -79,7 +78,7 @@ async def _over_websocket(rest: Rest, path: str, after: str | None, pace: Pace) 
 
 
 @asynccontextmanager
-async def opened(rest: Rest, path: str) -> AsyncGenerator[ClientConnection, None]:
+async def opened(rest: Rest, path: str, pace: Pace) -> AsyncGenerator[ClientConnection, None]:
     """A WebSocket at a path of the API, closed when the block ends.
 
     Raises:
@@ -95,7 +94,7 @@ async def opened(rest: Rest, path: str) -> AsyncGenerator[ClientConnection, None
         additional_headers=address.headers,
         proxy=proxy,
         compression=None,
-        open_timeout=_OPEN_SECONDS,
+        open_timeout=pace.silence.total_seconds(),
         close_timeout=_LEAVE_SECONDS,
         **(tls if address.is_secure else {}),
     )
@@ -142,7 +141,7 @@ async def by_events(rest: Rest, stream: Stream, after: str | None, pace: Pace) -
         "GET",
         path,
         headers={"Accept": "text/event-stream", "Cache-Control": "no-store", **position},
-        timeout=httpx2.Timeout(_OPEN_SECONDS, read=_EVENT_SECONDS),
+        timeout=httpx2.Timeout(pace.silence.total_seconds(), read=_EVENT_SECONDS),
     )
     try:
         async with asyncio.timeout(pace.silence.total_seconds()):
