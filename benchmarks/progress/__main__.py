@@ -84,7 +84,13 @@ async def _sigterm(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any
 
 
 async def _endings(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any]:
-    return await endings(stage, runs=arguments.runs, seed=arguments.seed, batch=arguments.at_once)
+    return await endings(
+        stage,
+        runs=arguments.runs,
+        seed=arguments.seed,
+        batch=arguments.at_once,
+        pace=arguments.pace,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     command = _add(commands, "endings", _endings, "runs that end while clients come and go")
     command.add_argument("--runs", type=int, default=10_000)
     command.add_argument("--seed", type=int, default=1, help="same seed, same plan (default: 1)")
+    command.add_argument("--pace", type=float, default=1, help="slower by so much")
     command.add_argument("--at-once", type=int, default=200, help="runs of a batch")
     _add_loaded(commands, "fan-out", _fan_out, "1,000 sockets, 100 runs, one API process")
     _add_loaded(commands, "control", _control, "the same from a server that only sends")

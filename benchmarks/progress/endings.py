@@ -17,7 +17,7 @@ _LEAD = 1.0
 """Seconds that both helpers have to get ready for a batch; its times are rough anyway."""
 
 
-async def endings(scene: Scene, *, runs: int, seed: int, batch: int) -> dict[str, Any]:
+async def endings(scene: Scene, *, runs: int, seed: int, batch: int, pace: float) -> dict[str, Any]:
     """Batch after batch of runs, each with a client whose moves were drawn."""
     randomness = random.Random(seed)
     began = time.monotonic()
@@ -30,7 +30,7 @@ async def endings(scene: Scene, *, runs: int, seed: int, batch: int) -> dict[str
         await warm(scene, api, publisher)
         for begun in range(0, runs, batch):
             run_ids = (await publisher.ask("begin", runs=min(batch, runs - begun)))["runs"]
-            plans = {run_id: drawn(randomness) for run_id in run_ids}
+            plans = {run_id: drawn(randomness, pace=pace) for run_id in run_ids}
             outcomes += [life.outcome for life, _ in plans.values()]
             visits = {run_id: asdict(visit) for run_id, (_, visit) in plans.items()}
             lives = {run_id: asdict(life) for run_id, (life, _) in plans.items()}

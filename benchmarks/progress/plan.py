@@ -51,33 +51,34 @@ class Visit:
     """Its position is kept no more when it comes back."""
 
 
-def drawn(randomness: random.Random) -> tuple[Life, Visit]:
-    """One run and its client."""
+def drawn(randomness: random.Random, *, pace: float = 1.0) -> tuple[Life, Visit]:
+    """One run and its client; on a slow machine everything may take `pace` times as long."""
     burst = _BURST if randomness.random() < 0.01 else 0
     life = Life(
-        begins=randomness.uniform(0, 2),
-        lasts=randomness.uniform(0.1, 2.5) + (2.0 if burst else 0),
+        begins=pace * randomness.uniform(0, 2),
+        lasts=pace * (randomness.uniform(0.1, 2.5) + (2.0 if burst else 0)),
         messages=randomness.randrange(25),
         burst=burst,
         outcome=randomness.choices(["completed", "failed", "cancelled"], [7, 2, 1])[0],
     )
-    return life, _left_behind(randomness, life) if burst else _visit(randomness, life)
+    draw = _left_behind if burst else _visit
+    return life, draw(randomness, life, pace)
 
 
-def _visit(randomness: random.Random, life: Life) -> Visit:
+def _visit(randomness: random.Random, life: Life, pace: float) -> Visit:
     arrives = randomness.choice(
         [
             randomness.uniform(0, life.begins),
             life.begins + randomness.uniform(0, life.lasts),
-            life.ends + randomness.gauss(0, 0.03),
-            life.ends + randomness.uniform(0.1, 1),
+            life.ends + pace * randomness.gauss(0, 0.03),
+            life.ends + pace * randomness.uniform(0.1, 1),
         ]
     )
     leaves = [
         randomness.choice(
             [
                 randomness.uniform(arrives, max(arrives, life.ends)),
-                life.ends + randomness.gauss(0, 0.03),
+                life.ends + pace * randomness.gauss(0, 0.03),
             ]
         )
         for _ in range(randomness.choice([0, 0, 1, 1, 2, 3]))
@@ -86,21 +87,21 @@ def _visit(randomness: random.Random, life: Life) -> Visit:
         events=randomness.random() < 0.25,
         arrives=max(0, arrives),
         leaves=tuple(sorted(leaves)),
-        away=tuple(randomness.choice([0, randomness.uniform(0, 0.5)]) for _ in leaves),
+        away=tuple(pace * randomness.choice([0, randomness.uniform(0, 0.5)]) for _ in leaves),
         after=MADE_UP if randomness.random() < 0.02 else None,
         comes_again=randomness.random() < 0.05,
         left_behind=False,
     )
 
 
-def _left_behind(randomness: random.Random, life: Life) -> Visit:
+def _left_behind(randomness: random.Random, life: Life, pace: float) -> Visit:
     """Comes before the burst, which is in the middle of the run's life, and back near its end."""
     leaves = life.begins + life.lasts * 0.4
     return Visit(
         events=randomness.random() < 0.25,
         arrives=life.begins,
         leaves=(leaves,),
-        away=(life.ends - leaves + randomness.gauss(0, 0.2),),
+        away=(life.ends - leaves + pace * randomness.gauss(0, 0.2),),
         after=None,
         comes_again=False,
         left_behind=True,

@@ -35,7 +35,7 @@ class Visitor:
     record: Record = field(default_factory=Record)
     seen: Counter[str] = field(default_factory=Counter)
     """Statuses and codes that were answered, how the run stood then, and what went wrong."""
-    _brought: int | None = None
+    brought: int | None = None
     """The number in the position with which it came back last."""
     _connection: Connection | None = None
 
@@ -74,7 +74,7 @@ class Visitor:
         self.seen[f"{'events' if self.plan.events else 'socket'} {status} {code}"] += 1
 
     async def _connected(self) -> Connection:
-        self._brought = self.record.sequence
+        self.brought = self.record.sequence
         kind = "events" if self.plan.events else "progress"
         self._connection = None
         self._connection = await connect(
@@ -94,7 +94,8 @@ class Visitor:
         if message["type"] == "snapshot":
             self.seen[f"came to a run that was {message['status']}"] += 1
         named = self._connection.last_event_id if self._connection and self.plan.events else None
-        if named is not None and named != f"{message['epoch']}-{message['sequence']}":
+        numbered = message.get("epoch") is not None
+        if named is not None and numbered and named != f"{message['epoch']}-{message['sequence']}":
             self.seen["wrong id of an event"] += 1
 
     async def _judge(self) -> None:
@@ -116,6 +117,6 @@ class Visitor:
         """Whether what it came back with was of no stream, or certainly kept no more."""
         if self.plan.after is not None:
             return True
-        newest, brought = self.record.sequence, self._brought
+        newest, brought = self.record.sequence, self.brought
         behind = self.plan.left_behind and newest is not None and brought is not None
         return behind and (newest or 0) - (brought or 0) > _KEPT_AT_MOST

@@ -82,6 +82,7 @@ class Visitors:
                     "run": visitor.run_id,
                     "plan": asdict(visitor.plan),
                     "record": asdict(visitor.record),
+                    "brought": visitor.brought,
                     "seen": visitor.seen,
                 }
                 for visitor in broken[:_EXAMPLES]
