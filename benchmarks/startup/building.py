@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.startup.processes import compiled_in
+from benchmarks.startup.processes import environment_in
 from benchmarks.startup.strangers import STRANGERS, installed_strangers
 
 __all__ = ["Row", "building_lines", "measure_building"]
@@ -175,12 +175,8 @@ def _started(case: Case, folder: Path) -> Figure:
 
 
 def _environment(plugins: int, folder: Path) -> dict[str, str]:
-    """No setting of a host but an address where nothing is: nothing connects at a start."""
-    kept = {
-        name: value
-        for name, value in compiled_in(folder.parent).items()
-        if not name.startswith(("TICKETGEN_", "ARQ_")) and name not in {"DATABASE_URL", "REDIS_URL"}
-    }
+    """An address where nothing is: nothing connects at a start."""
+    kept = environment_in(folder.parent)
     told = [kept["PYTHONPATH"]] if kept.get("PYTHONPATH") else []
     return {
         **kept,

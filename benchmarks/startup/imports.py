@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.startup.processes import compiled_in
+from benchmarks.startup.processes import environment_in
 
 __all__ = ["ImportRow", "import_lines", "measure_imports"]
 
@@ -82,7 +82,7 @@ def import_lines(rows: Sequence[ImportRow]) -> Iterator[str]:
 def _imported(directory: Path) -> Mapping[str, tuple[int, int]]:
     """Microseconds and modules of every package in one process."""
     environment = {
-        **compiled_in(directory),
+        **environment_in(directory),
         "TICKETGEN_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing",
         "TICKETGEN_REDIS_URL": "redis://127.0.0.1:9",
     }

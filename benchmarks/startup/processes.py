@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Started", "compiled_in", "started"]
+__all__ = ["Started", "environment_in", "started"]
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 _END_WITHIN = 30.0
+
+_OTHERS = frozenset({"DATABASE_URL", "REDIS_URL", "PYTHONDONTWRITEBYTECODE"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,15 +52,18 @@ class Started:
             raise RuntimeError(f"{self.process.args!r} ended with {self.process.returncode}")
 
 
-def compiled_in(directory: Path) -> dict[str, str]:
-    """The environment of a process whose modules are compiled, as those of a wheel are.
+def environment_in(directory: Path) -> dict[str, str]:
+    """The environment of a process: no setting of a host, and modules that are compiled.
 
-    A checkout may have been installed without, and told not to do it: then every process would
-    compile all of ours. The first one that is started fills the directory.
+    Those of a wheel are. A checkout may have been installed without, and told not to do it: then
+    every process would compile all of ours. The first one that is started fills the directory.
     """
-    environment = dict(os.environ)  # noqa: TID251 - a child needs PATH, HOME and the like
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    return environment | {"PYTHONPYCACHEPREFIX": str(directory / "compiled")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()  # noqa: TID251 - a child needs PATH, HOME and the like
+        if not name.startswith(("TICKETGEN_", "ARQ_")) and name not in _OTHERS
+    }
+    return kept | {"PYTHONPYCACHEPREFIX": str(directory / "compiled")}
 
 
 @contextmanager

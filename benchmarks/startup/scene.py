@@ -12,8 +12,7 @@ from pathlib import Path
 from arq.connections import ArqRedis
 from redis.asyncio import UnixDomainSocketConnection
 
-from benchmarks.chaos.installation import forget_settings
-from benchmarks.startup.processes import compiled_in
+from benchmarks.startup.processes import environment_in
 from ticketgen.database import create_engine
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.migrations import installed_trees, upgrade_all
@@ -61,7 +60,6 @@ class Scene:
 @asynccontextmanager
 async def opened_scene(directory: Path) -> AsyncIterator[Scene]:
     """Set it all up in a directory, with the four plugins and a schema."""
-    forget_settings()
     async with EmbeddedServers(directory / "data", durable=False) as servers:
         settings = load_settings(
             database_url=servers.database_url,
@@ -77,7 +75,7 @@ async def opened_scene(directory: Path) -> AsyncIterator[Scene]:
                     runtime=runtime,
                     arq=arq,
                     environment={
-                        **compiled_in(directory),
+                        **environment_in(directory),
                         "TICKETGEN_DATABASE_URL": servers.database_url,
                         "TICKETGEN_REDIS_URL": servers.redis_url,
                         "TICKETGEN_DATA_DIR": str(directory),
