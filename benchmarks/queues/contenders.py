@@ -60,6 +60,13 @@ CONTENDERS = {
             environment="arq",
             variant={"poll_delay": 0.05, "keep_result": 0},
         ),
+        Contender(
+            key="arq-short",
+            title="arq, jobs of at most 10 s",
+            program="arq",
+            environment="arq",
+            variant={"job_timeout": 10},
+        ),
         Contender(key="saq", title="SAQ", program="saq", environment="saq"),
         Contender(key="taskiq", title="Taskiq, list", program="taskiq", environment="taskiq"),
         Contender(key="streaq", title="streaQ", program="streaq", environment="streaq"),

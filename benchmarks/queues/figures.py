@@ -6,12 +6,16 @@ import argparse
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.queues.blocked import blocked_head
 from benchmarks.queues.contenders import Contender
+from benchmarks.queues.killed import killed
 from benchmarks.queues.loads import Load
 from benchmarks.queues.pickup import lost_wakes, pickup
 from benchmarks.queues.report import Table
 from benchmarks.queues.scene import Scene
+from benchmarks.queues.starts import starts
 from benchmarks.queues.throughput import throughput
+from benchmarks.queues.transactions import transactions
 
 __all__ = ["FIGURES", "Figure"]
 
@@ -33,15 +37,19 @@ class Figure:
     """Whether the servers keep what they answered for, as those of an installation do."""
 
 
-def _number(arguments: argparse.Namespace, name: str) -> int:
-    return int(getattr(arguments, name))
-
-
 async def _throughput(
     scene: Scene, contenders: Sequence[Contender], arguments: argparse.Namespace
 ) -> list[Table]:
     loads = [Load(jobs=arguments.jobs, concurrency=each) for each in (10, 100)]
     return await throughput(scene, contenders, loads=loads, times=arguments.repeat)
+
+
+async def _durable(
+    scene: Scene, contenders: Sequence[Contender], arguments: argparse.Namespace
+) -> list[Table]:
+    tables = await _throughput(scene, contenders, arguments)
+    load = Load(jobs=arguments.jobs, concurrency=10)
+    return [*tables, await transactions(scene, contenders, load=load)]
 
 
 async def _twenty(
@@ -69,6 +77,25 @@ async def _lost(
     return await lost_wakes(scene, contenders, jobs=arguments.jobs, times=arguments.repeat)
 
 
+async def _starts(
+    scene: Scene, contenders: Sequence[Contender], arguments: argparse.Namespace
+) -> list[Table]:
+    return await starts(scene, contenders, jobs=arguments.jobs, times=arguments.repeat)
+
+
+async def _blocked(
+    scene: Scene, contenders: Sequence[Contender], arguments: argparse.Namespace
+) -> list[Table]:
+    load = Load(jobs=arguments.jobs, concurrency=10, within=arguments.within)
+    return await blocked_head(scene, contenders, load=load, times=arguments.repeat)
+
+
+async def _killed(
+    scene: Scene, contenders: Sequence[Contender], arguments: argparse.Namespace
+) -> list[Table]:
+    return await killed(scene, contenders, within=arguments.within, times=arguments.repeat)
+
+
 _QUICK = ("ours", "arq", "arq-fast", "saq", "taskiq", "streaq", "dramatiq")
 
 FIGURES = (
@@ -77,7 +104,7 @@ FIGURES = (
         summary="no-op jobs at 10 and at 100 concurrent: jobs/s, processor, Redis commands",
         contenders=_QUICK,
         measure=_throughput,
-        arguments=(("jobs", int, 2000, "of each backlog"),),
+        arguments=(("jobs", int, 3000, "of each backlog"),),
     ),
     Figure(
         name="pickup",
@@ -108,8 +135,34 @@ FIGURES = (
         name="durable",
         summary="durable runs with all that belongs to them at 10 and at 100 concurrent",
         contenders=("durable", "progress", "procrastinate"),
-        measure=_throughput,
+        measure=_durable,
         arguments=(("jobs", int, 500, "of each backlog"),),
+        fsync=True,
+    ),
+    Figure(
+        name="start-many",
+        summary="enqueuing: one by one, each awaited, and 1,000 and 10,000 by one call",
+        contenders=("durable", "ours", "arq", "saq", "streaq", "procrastinate"),
+        measure=_starts,
+        arguments=(("jobs", int, 500, "one by one"),),
+        fsync=True,
+    ),
+    Figure(
+        name="blocked-head",
+        summary="jobs/s of a further worker while 200 jobs are in progress on others",
+        contenders=("ours", "arq-fast", "saq"),
+        measure=_blocked,
+        arguments=(
+            ("jobs", int, 3000, "of each backlog"),
+            ("within", float, 10.0, "seconds; what is not done then has stood still"),
+        ),
+    ),
+    Figure(
+        name="killed",
+        summary="seconds until a job whose worker was killed with -9 runs again",
+        contenders=("durable", "arq-short"),
+        measure=_killed,
+        arguments=(("within", float, 90.0, "seconds until it is given up"),),
         fsync=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""What does one worker do with a backlog: how fast, for how much processor and how many commands?"""
+"""What does one worker do with a backlog: how fast, for how much processor, by what commands?"""
 
 from __future__ import annotations
 
@@ -87,6 +87,8 @@ async def work_off(scene: Scene, contender: Contender, load: Load) -> Worked:
         after = await worker.ask("tell")
     if after["jobs"] != load.jobs:
         raise FailedError(f"{contender.title}: {after['jobs']} jobs of {load.jobs} were run")
+    if after["at_once"] > load.concurrency:
+        raise FailedError(f"{contender.title}: {after['at_once']} jobs were run at once")
     return Worked(
         jobs_per_second=load.jobs / (end - told["first"]) * 1e9,
         cpu_per_1000=(after["cpu"] - before["cpu"]) / load.jobs * 1000,
@@ -95,7 +97,7 @@ async def work_off(scene: Scene, contender: Contender, load: Load) -> Worked:
         enqueue_reads=(full.reads - empty.reads - 2) / load.jobs,
         worker_reads=(done.reads - full.reads - 2) / load.jobs,
         enqueued_per_second=load.jobs / filled["seconds"],
-        writing_transactions=(done.wrote - full.wrote - 1) / load.jobs,
+        writing_transactions=(done.wrote - full.wrote) / load.jobs,
     )
 
 
@@ -125,5 +127,5 @@ class _Reading:
         return cls(
             commands=sum((await scene.commands()).values()),
             reads=await scene.reads(),
-            wrote=(await scene.transactions(contender))[1] if contender.durable else 0,
+            wrote=await scene.written() if contender.durable else 0,
         )

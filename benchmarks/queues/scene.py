@@ -30,6 +30,8 @@ __all__ = ["Scene", "opened_scene"]
 _PLUGIN = "from benchmarks.queues.plugin import ticketgen_plugin\n"
 _OURS = "ticketgen"
 _PROCRASTINATE = "procrastinate"
+_NEUTRAL = "postgres"
+_NEXT_WRITING = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 
 _UNENDED = {
     _OURS: "select count(*) from session_tasks where finished_at is null or announced_at is null",
@@ -46,7 +48,7 @@ class Scene:
     servers: EmbeddedServers
     redis: Redis
     databases: Mapping[str, asyncpg.Connection]
-    """By the program whose jobs it holds."""
+    """By name; each of two holds the jobs of one contender, the third is for looking."""
     environment: Mapping[str, str]
     """Of our own programs."""
     pythons: Mapping[str, Path]
@@ -109,15 +111,19 @@ class Scene:
         name = _OURS if contender.environment is None else _PROCRASTINATE
         return int(await database.fetchval(_UNENDED[name]))
 
-    async def transactions(self, contender: Contender) -> tuple[int, int]:
-        """Transactions of its database, as far as they are reported; and those that wrote."""
-        database = self._database(contender)
-        row = await database.fetchrow(
-            "select xact_commit + xact_rollback as all, pg_current_xact_id()::text::bigint as wrote"
-            " from pg_stat_database where datname = current_database()"
+    async def transactions(self, contender: Contender) -> int:
+        """Transactions of its database, as far as its sessions have reported them."""
+        # Asked from another database, so that the asking is not counted.
+        name = _OURS if contender.environment is None else _PROCRASTINATE
+        return int(
+            await self.databases[_NEUTRAL].fetchval(
+                "select xact_commit + xact_rollback from pg_stat_database where datname = $1", name
+            )
         )
-        assert row is not None, "there is one for each database"
-        return int(row["all"]), int(row["wrote"])
+
+    async def written(self) -> int:
+        """The number of the next transaction that writes, of all databases."""
+        return int(await self.databases[_NEUTRAL].fetchval(_NEXT_WRITING))
 
     def _database(self, contender: Contender) -> asyncpg.Connection:
         return self.databases[_OURS if contender.environment is None else _PROCRASTINATE]
@@ -155,10 +161,8 @@ async def opened_scene(
         )
         redis = Redis.from_url(servers.redis_url)
         stack.push_async_callback(redis.aclose)
-        databases = {
-            _OURS: await _connected(stack, servers, _OURS),
-        }
-        await databases[_OURS].execute(f"create database {_PROCRASTINATE}")
+        databases = {name: await _connected(stack, servers, name) for name in (_OURS, _NEUTRAL)}
+        await databases[_NEUTRAL].execute(f"create database {_PROCRASTINATE}")
         databases[_PROCRASTINATE] = await _connected(stack, servers, _PROCRASTINATE)
         pythons, versions = _interpreters(contenders, environments)
         scene = Scene(

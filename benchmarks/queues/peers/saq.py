@@ -15,6 +15,9 @@ from benchmarks.queues.peers.station import Options, do, main
 
 __all__ = ["job"]
 
+_USUAL_TIMEOUT = 10
+"""Seconds; SAQ's default."""
+
 
 async def job(ctx: Any, *, sent: int, seconds: float) -> None:
     """The job as SAQ calls it."""
@@ -26,7 +29,9 @@ class _Feeder:
         self._queue = queue
 
     async def put(self, sent: int, seconds: float) -> None:
-        await self._queue.enqueue("job", sent=sent, seconds=seconds)
+        await self._queue.enqueue(
+            "job", sent=sent, seconds=seconds, timeout=max(_USUAL_TIMEOUT, 2 * seconds)
+        )
 
     async def put_many(self, jobs: Sequence[tuple[int, float]]) -> None:
         raise NotImplementedError("SAQ enqueues one by one")

@@ -64,12 +64,14 @@ class _Tally:
         self.begun: list[int] = []
         self.sent: list[int] = []
         self.ended: list[int] = []
+        self.at_once = 0
         self._expected = jobs
         self._reached = threading.Event()
 
     def begin(self, sent: int) -> None:
         self.begun.append(time.monotonic_ns())
         self.sent.append(sent)
+        self.at_once = max(self.at_once, len(self.begun) - len(self.ended))
 
     def end(self) -> None:
         self.ended.append(time.monotonic_ns())
@@ -84,6 +86,7 @@ class _Tally:
         return {
             "jobs": len(self.ended),
             "begun": len(self.begun),
+            "at_once": self.at_once,
             "first": min(self.begun, default=0),
             "last": max(self.ended, default=0),
             "cpu": time.process_time(),
@@ -145,12 +148,7 @@ async def _feed(peer: Peer, options: Options) -> None:
     async with peer.feeding(options) as feeder:
         while line := await asyncio.to_thread(sys.stdin.readline):
             command = json.loads(line)
-            try:
-                seconds = await _COMMANDS[command.pop("do")](feeder, **command)
-            except NotImplementedError as error:
-                _answer(error=str(error) or "the peer has no such call")
-            else:
-                _answer(seconds=seconds)
+            _answer(seconds=await _COMMANDS[command.pop("do")](feeder, **command))
 
 
 async def _fill(feeder: Feeder, *, jobs: int, each: float = 0.0) -> float:
@@ -161,10 +159,14 @@ async def _fill(feeder: Feeder, *, jobs: int, each: float = 0.0) -> float:
     return time.perf_counter() - began
 
 
-async def _batch(feeder: Feeder, *, jobs: int, each: float = 0.0) -> float:
+async def _batch(feeder: Feeder, *, jobs: int, each: float = 0.0) -> float | None:
+    """By one call; None if there is none for that."""
     batch = [(0, each)] * jobs
     began = time.perf_counter()
-    await feeder.put_many(batch)
+    try:
+        await feeder.put_many(batch)
+    except NotImplementedError:
+        return None
     return time.perf_counter() - began
 
 
