@@ -27,40 +27,44 @@ Everything else may change without notice.
 
 from __future__ import annotations
 
-from ticketgen.blocking import BlockingContext, in_thread
-from ticketgen.context import TaskContext
-from ticketgen.findings import Blocker, Finding, FindingsError, Severity
-from ticketgen.lazy import Lazy
-from ticketgen.plugin import (
-    CONTRACT_VERSION,
-    TICKETS_GROUP,
-    Caller,
-    Exclusivity,
-    Migrations,
-    Misfire,
-    NoRequest,
-    Overlap,
-    Plugin,
-    RetryPolicy,
-    Schedule,
-    StageMoves,
-    Subject,
-    Task,
-    hookimpl,
-)
-from ticketgen.ports import (
-    ConsultContext,
-    Contributions,
-    Host,
-    Role,
-    RunIdentity,
-    SettledRun,
-    StartContext,
-    StartedRun,
-    Starter,
-)
-from ticketgen.settings import Duration, Names
-from ticketgen.vault import Vault
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ticketgen.blocking import BlockingContext, in_thread
+    from ticketgen.context import TaskContext
+    from ticketgen.findings import Blocker, Finding, FindingsError, Severity
+    from ticketgen.lazy import Lazy
+    from ticketgen.plugin import (
+        CONTRACT_VERSION,
+        TICKETS_GROUP,
+        Caller,
+        Exclusivity,
+        Migrations,
+        Misfire,
+        NoRequest,
+        Overlap,
+        Plugin,
+        RetryPolicy,
+        Schedule,
+        StageMoves,
+        Subject,
+        Task,
+        hookimpl,
+    )
+    from ticketgen.ports import (
+        ConsultContext,
+        Contributions,
+        Host,
+        Role,
+        RunIdentity,
+        SettledRun,
+        StartContext,
+        StartedRun,
+        Starter,
+    )
+    from ticketgen.settings import Duration, Names
+    from ticketgen.vault import Vault
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -99,3 +103,56 @@ __all__ = [
     "hookimpl",
     "in_thread",
 ]
+
+_HOMES = {
+    "ticketgen.blocking": ("BlockingContext", "in_thread"),
+    "ticketgen.context": ("TaskContext",),
+    "ticketgen.findings": ("Blocker", "Finding", "FindingsError", "Severity"),
+    "ticketgen.lazy": ("Lazy",),
+    "ticketgen.plugin": (
+        "CONTRACT_VERSION",
+        "Caller",
+        "Exclusivity",
+        "Migrations",
+        "Misfire",
+        "NoRequest",
+        "Overlap",
+        "Plugin",
+        "RetryPolicy",
+        "Schedule",
+        "StageMoves",
+        "Subject",
+        "TICKETS_GROUP",
+        "Task",
+        "hookimpl",
+    ),
+    "ticketgen.ports": (
+        "ConsultContext",
+        "Contributions",
+        "Host",
+        "Role",
+        "RunIdentity",
+        "SettledRun",
+        "StartContext",
+        "StartedRun",
+        "Starter",
+    ),
+    "ticketgen.settings": ("Duration", "Names"),
+    "ticketgen.vault": ("Vault",),
+}
+"""Where each name is defined. It is imported when it is asked for: whoever needs a part, such as
+`ticketgen.client`, which programs elsewhere watch runs with, does not pay for the host."""
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__]
