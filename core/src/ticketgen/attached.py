@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ticketgen.embedded import attach
 from ticketgen.errors import ConfigurationError
 from ticketgen.key_file import read_key
 from ticketgen.settings import Settings, load_settings
@@ -24,6 +23,8 @@ def attached_settings(**overrides: Any) -> Settings:
     missing = [name for name in ("database_url", "redis_url") if not getattr(settings, name)]
     if not missing:
         return settings
+    from ticketgen.embedded import attach  # whoever is told where its servers are needs none
+
     endpoint = attach(settings.data_dir)
     if endpoint is None:
         names = " and ".join(f"TICKETGEN_{name.upper()}" for name in missing)

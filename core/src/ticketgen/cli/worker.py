@@ -6,15 +6,14 @@ import asyncio
 from typing import Annotated
 
 import typer
-from redis.exceptions import RedisError
 
 from ticketgen.attached import attached_settings
 from ticketgen.cli.parent import end_with_parent
 from ticketgen.cli.safe import Safe, safe_overrides
+from ticketgen.collecting import uncollected
 from ticketgen.console import fail
 from ticketgen.errors import TemporaryError, TicketgenError
 from ticketgen.logs import configure_logs
-from ticketgen.worker import build_worker
 
 __all__ = ["app", "main"]
 
@@ -41,13 +40,20 @@ def worker(
     """
     if with_parent:
         end_with_parent()
+    with uncollected():
+        # Here, where nobody collects meanwhile; and `--help` needs none of it.
+        from redis.exceptions import RedisError
+
+        from ticketgen.worker import build_worker
     try:
         jobs = {} if max_jobs is None else {"max_jobs": max_jobs}
         settings = attached_settings(**safe_overrides(safe), **jobs)
         configure_logs(settings)
         asyncio.set_event_loop(asyncio.new_event_loop())
         names = [name.strip() for name in plugins.split(",") if name.strip()]
-        build_worker(settings, plugins=names, burst=burst).run()
+        with uncollected():
+            built = build_worker(settings, plugins=names, burst=burst)
+        built.run()
     except TicketgenError as error:
         fail(error)
     except (RedisError, OSError) as error:

@@ -6,12 +6,12 @@ import traceback
 import warnings
 from argparse import Namespace
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Enum, MetaData, column, inspect, select, table
+from sqlalchemy import Connection, Enum, MetaData, column, select, table, text
 
 from ticketgen.conformance import Problem
 from ticketgen.database import Base, UtcDateTime
@@ -49,6 +49,8 @@ __all__ = [
 ]
 
 _HERE = Path(__file__).parent
+
+_IS_THERE = text("SELECT to_regclass(quote_ident(:name))")
 
 _UNSOUND = r"Revision .* (is present more than once|is not present)"
 """Of what Alembic only warns: it would leave a revision out, or stop with a bare KeyError."""
@@ -184,7 +186,7 @@ def revision_in(connection: Connection, version_table: str) -> str | None:
     Raises:
         SchemaError: it names several.
     """
-    if not inspect(connection).has_table(version_table):
+    if connection.scalar(_IS_THERE, {"name": version_table}) is None:
         return None
     heads: Sequence[str] = connection.scalars(
         select(column("version_num")).select_from(table(version_table))

@@ -12,7 +12,6 @@ from typing import Any
 
 from ticketgen import Finding, Severity
 from ticketgen.provides import AdfCheck
-from ticketgen_adf_validation.converting import markdown_to_adf
 from ticketgen_adf_validation.walking import placed_nodes
 
 __all__ = ["CHARACTERS", "character_findings", "without_unseen"]
@@ -49,6 +48,8 @@ def without_unseen(markdown: str, finding: Finding) -> str | None:
     rule = finding.rule.removeprefix("adf_validation.")
     if rule not in _RULES:
         return None
+    from ticketgen_adf_validation.converting import markdown_to_adf
+
     pattern, replaced = _RULES[rule]
     # A mark of the byte order belongs to the file, not to the text.
     markdown = markdown.removeprefix("\ufeff")

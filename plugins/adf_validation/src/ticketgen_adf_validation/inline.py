@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-from markdown_it.token import Token
+from typing import TYPE_CHECKING, Any
 
 from ticketgen_adf_validation.lowering import Node, merged_text, text_node
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 __all__ = ["inline_nodes", "is_safe_link"]
 

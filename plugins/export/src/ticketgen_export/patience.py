@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-import stamina
-
 from ticketgen.errors import TemporaryError
 
 __all__ = ["Patience"]
@@ -39,6 +37,8 @@ class Patience:
         Raises:
             TemporaryError: the last one, when patience is at its end.
         """
+        import stamina  # only who has to wait needs it
+
         async for attempt in stamina.retry_context(
             on=self._pause,
             # No patience is one try; a limit of no seconds is warned of.

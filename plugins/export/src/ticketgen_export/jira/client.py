@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import stamina
-
 from ticketgen.errors import TemporaryError
 from ticketgen_export.connections.access import Access, AccessSource
 from ticketgen_export.errors import JiraGoneError, JiraNotReachedError, JiraUnansweredError
@@ -109,6 +107,8 @@ class JiraClient:
         raise error
 
     async def _asked(self, method: str, path: str, what: str, **content: Any) -> Any:
+        import stamina
+
         async for attempt in stamina.retry_context(
             on=_read_pause, attempts=_READ_TRIES, timeout=None, wait_initial=0.2, wait_max=5.0
         ):
