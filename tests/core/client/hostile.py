@@ -191,10 +191,10 @@ class HostileApi:
         for message in self.said(step):
             await connection.send(message if isinstance(message, str) else json.dumps(message))
 
-    def said(self, step: str) -> list[dict[str, Any] | str]:
+    def said(self, step: str) -> Sequence[dict[str, Any] | str]:
         """What is sent in a step."""
         kept = self.published
-        said: dict[str, Callable[[], list[dict[str, Any] | str]]] = {
+        said: dict[str, Callable[[], Sequence[dict[str, Any] | str]]] = {
             "progress": lambda: [self.publish(progress_percentage=len(kept) + 1.0)],
             "silently": lambda: [self.publish()][:0],  # published, and lost on the way
             "again": lambda: [*kept[-3:]],

@@ -64,7 +64,7 @@ class Dashboard(HostileApi):
                 run = self.meant(frame)
                 refused = self.refuses.get(str(frame.get("task_id")))
                 if refused is not None or run is None:
-                    said = refused or {"code": 4404, "user_message": "There is no such run."}
+                    said = refused or {"code": "not_found", "user_message": "There is no such run."}
                     await self._say(connection, "refused", frame, **said)
                     continue
                 await self._show(connection, run, frame, after)
@@ -86,7 +86,7 @@ class Dashboard(HostileApi):
                 await run.do(step, connection)
         if not run.has_ended:
             await run.do("1012", connection)
-        await self._say(connection, "ended", frame, code=1000)
+        await self._say(connection, "ended", frame)
 
     async def _say(
         self, connection: ServerConnection, kind: str, stream: dict[str, Any], **also: Any
@@ -155,7 +155,7 @@ async def test_the_same_run_asked_for_twice_is_watched_once() -> None:
     run = HostileApi()
     api = Dashboard(runs=[run])
 
-    messages = await _watched(api, [run.run_id, Stream(task_id=run.run_id)])
+    messages = await _watched(api, [run.run_id, Stream(task_id=str(run.run_id).upper())])
 
     assert [message.type for message in messages] == ["snapshot", "completed"]
 
@@ -167,9 +167,9 @@ async def test_nothing_to_watch_is_over_at_once() -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ({"code": 4404, "user_message": "Gone."}, ApiNotFoundError),
-        ({"code": 4403, "user_message": "Not yours."}, ApiForbiddenError),
-        ({"code": "too_many", "user_message": "Enough."}, ApiProblemError),
+        ({"code": "not_found", "user_message": "Gone."}, ApiNotFoundError),
+        ({"code": "permission_denied", "user_message": "Not yours."}, ApiForbiddenError),
+        ({"code": "invalid_input", "user_message": "Enough."}, ApiProblemError),
     ],
 )
 async def test_a_refused_stream_is_told_and_the_others_go_on(
@@ -197,7 +197,7 @@ async def test_a_refused_stream_is_an_error_where_nobody_is_told() -> None:
 
 async def test_a_stream_that_is_refused_for_now_comes_later() -> None:
     run = HostileApi()
-    api = Dashboard(runs=[run], refuses={str(run.run_id): {"code": 1013}})
+    api = Dashboard(runs=[run], refuses={str(run.run_id): {"code": "temporary"}})
 
     async with hostile_api(api), watching(api) as client:
         stream = client.watch_many([run.run_id], lost=lambda _: api.refuses.clear())

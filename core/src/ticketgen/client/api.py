@@ -179,9 +179,8 @@ class Client:
         others go on; without it the refusal is raised. Else as `watch`, and raises as it does.
         """
         asked = [one if isinstance(one, Stream) else Stream(task_id=one) for one in streams]
-        watched = [
-            Watched(stream=stream, track=_track_of(stream, None)) for stream in dict.fromkeys(asked)
-        ]
+        different = {tuple(stream.asked.items()): stream for stream in asked}.values()
+        watched = [Watched(stream=one, track=_track_of(one, None)) for one in different]
         of_runs = [one for one in watched if one.stream.task_id is not None]
         of_tasks = [one for one in watched if one.stream.task_id is None]
         groups = [*_chunks(of_runs), *_chunks(of_tasks)]

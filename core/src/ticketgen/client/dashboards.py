@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from websockets.exceptions import ConnectionClosed
 
 from ticketgen.client.enduring import Endurance, LostError, RefusedError
-from ticketgen.client.errors import ApiProblemError, problem_of_close
+from ticketgen.client.errors import ApiProblemError, problem_of_code
 from ticketgen.client.models import Pace, Stream
 from ticketgen.client.rest import Rest
 from ticketgen.client.streaming import Messages, end_of, frames_of, opened
@@ -29,7 +29,8 @@ Refused = Callable[[Stream, ApiProblemError], None]
 
 _PATH = "/api/progress"
 _CONTROL = frozenset({"subscribed", "unsubscribed", "ended", "refused"})
-_COMES_BACK = frozenset({1001, 1012, 1013})
+_COMES_BACK = frozenset({"temporary", "database_unavailable", "rate_limited"})
+"""Codes of refusals that pass by themselves."""
 _SUSPECT_LOSSES = 3
 
 
@@ -173,9 +174,8 @@ def _is_named(stream: Any, one: Watched) -> bool:
 
 
 def _problem_of(said: dict[str, Any]) -> ApiProblemError:
-    code, reason = said.get("code"), str(said.get("user_message") or "")
-    problem = problem_of_close(code, reason) if isinstance(code, int) else None
     actions = said.get("recovery_actions") or ["Look up the id, and whose it is."]
-    return problem or ApiProblemError(
-        {"detail": reason, "code": str(code or ""), "recovery_actions": actions}
+    return problem_of_code(
+        str(said.get("code") or ""),
+        {"detail": said.get("user_message"), "recovery_actions": actions},
     )

@@ -30,12 +30,11 @@ __all__ = [
     "ForeignAnswerError",
     "PluginOutOfUseError",
     "problem_of_close",
+    "problem_of_code",
     "problem_of_status",
 ]
 
 _NO_REASON = "The API gives no reason."
-_OUT_OF_USE = "plugin_unavailable"
-"""The API's code of 503 where no later request fares better."""
 
 
 class ApiError(TicketgenError):
@@ -140,6 +139,16 @@ _BY_STATUS: Mapping[int, type[ApiProblemError]] = {
     HTTPStatus.CONFLICT: ApiConflictError,
 }
 
+_OUT_OF_USE = "plugin_unavailable"
+
+_BY_CODE: Mapping[str, type[ApiProblemError]] = {
+    "authentication": ApiUnauthenticatedError,
+    "permission_denied": ApiForbiddenError,
+    "not_found": ApiNotFoundError,
+    "conflict": ApiConflictError,
+    _OUT_OF_USE: PluginOutOfUseError,
+}
+
 _BY_CLOSE: Mapping[int, tuple[type[ApiProblemError], str]] = {
     4403: (ApiForbiddenError, "Ask its owner, or an administrator."),
     4404: (ApiNotFoundError, "Look up the id: it is wrong, or what it meant was deleted."),
@@ -152,9 +161,14 @@ def problem_of_status(
 ) -> ApiProblemError:
     """The error for a problem document of the API."""
     kind = _BY_STATUS.get(status, ApiProblemError)
-    if problem.get("code") == _OUT_OF_USE:
+    if problem.get("code") == _OUT_OF_USE:  # a 503 after which no later request fares better
         kind = PluginOutOfUseError
     return kind({"status": status, **problem}, retry_after=retry_after)
+
+
+def problem_of_code(code: str, problem: Mapping[str, Any]) -> ApiProblemError:
+    """The error for a refusal that bears a code of the API, and no status."""
+    return _BY_CODE.get(code, ApiProblemError)({"code": code, **problem})
 
 
 def problem_of_close(code: int, reason: str) -> ApiProblemError | None:

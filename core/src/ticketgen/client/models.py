@@ -127,9 +127,12 @@ class Stream:
     @property
     def asked(self) -> dict[str, str]:
         """How it is named in a frame."""
-        names = ("task_id", "session_id", "task_type")
-        found = {name: getattr(self, name) for name in names}
-        return {name: str(value) for name, value in found.items() if value is not None}
+        found = {
+            "task_id": _as_api_writes(self.task_id),
+            "session_id": _as_api_writes(self.session_id),
+            "task_type": self.task_type,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,13 @@ class Pace:
     between_polls: timedelta = timedelta(seconds=2)
     silence: timedelta = timedelta(seconds=10)
     """How long a stream may take to open, and to say its first word."""
+
+
+def _as_api_writes(word: UUID | str | None) -> str | None:
+    try:
+        return None if word is None else str(UUID(str(word)))
+    except ValueError:
+        return str(word)  # the API says what is wrong with it
 
 
 def _segment(word: object) -> str:
