@@ -7,7 +7,6 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from benchmarks.api.figures import Figures
@@ -30,9 +29,8 @@ async def _loads(arguments: argparse.Namespace) -> int:
     first: Figures | None = None
     for rows in arguments.rows:
         print(f"\n{rows:,} rows, {arguments.users} users, pause {arguments.pause} s", flush=True)
-        async with installation(
-            rows=rows, people=arguments.users, profile=arguments.profile
-        ) as api:
+        async with installation(rows=rows, people=arguments.users) as api:
+            print(f"process {api.pid}", flush=True)
             figures = await _load(api, people_of(Shape(rows=rows), arguments.users), arguments)
         print(figures.as_text(beside=first), flush=True)
         first = first or figures
@@ -96,7 +94,6 @@ def _parser() -> argparse.ArgumentParser:
         help="seconds a user looks at each answer on average (default: 0, as fast as it goes)",
     )
     parser.add_argument("--seconds", type=float, default=20.0, help="of load (default: 20)")
-    parser.add_argument("--profile", type=Path, help="profile the API into this file")
     parser.add_argument(
         "--uploads", action="store_true", help="measure what uploads take of memory instead"
     )

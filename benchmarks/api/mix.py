@@ -73,7 +73,8 @@ class _User:
     async def page(self) -> None:
         path = f"/api/sessions/{self.review}/tickets?limit=50"
         answer = await self.timed("tickets page", "GET", path)
-        self.tickets = [ticket["id"] for ticket in answer.json()["tickets"]]
+        if answer.status == HTTPStatus.OK:
+            self.tickets = [ticket["id"] for ticket in answer.json()["tickets"]]
 
     async def status(self) -> None:
         if time.perf_counter() - self.status_at < _STATUS_PAUSE:
@@ -85,14 +86,19 @@ class _User:
     async def edit(self) -> None:
         if not self.tickets:
             await self.page()
+            return
         path = f"/api/sessions/{self.review}/tickets/{self.chance.choice(self.tickets)}"
         ticket = (await self.timed("open ticket", "GET", path)).json()
+        if "revision" not in ticket:
+            return
         edit = {"revision": ticket["revision"], "title": f"Edited {ticket['revision']} times"}
         await self.timed("edit ticket", "PATCH", path, body=edit)
 
     async def start(self) -> None:
         answer = await self.timed("start task", "POST", f"/api/adf_validation/start/{self.work}")
         run = answer.json().get("task_id")
+        if run is None:
+            return
         await self.timed("cancel run", "POST", f"/api/runs/{run}/cancel")
 
 

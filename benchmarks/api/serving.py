@@ -81,7 +81,7 @@ def people_of(shape: Shape, count: int) -> list[Person]:
 
 @asynccontextmanager
 async def installation(
-    *, rows: int, people: int, settings: dict[str, str] | None = None, profile: Path | None = None
+    *, rows: int, people: int, settings: dict[str, str] | None = None
 ) -> AsyncIterator[ApiProcess]:
     """Servers with that many rows, users for the load, and the API as `ticketgen api` runs it."""
     forget_settings()
@@ -106,7 +106,7 @@ async def installation(
                 "TICKETGEN_LOG_LEVEL": "ERROR",
                 **(settings or {}),
             }
-            async with _process(environment, Path(directory) / "api.log", profile) as (pid, port):
+            async with _process(environment, Path(directory) / "api.log") as (pid, port):
                 yield ApiProcess(pid=pid, host="127.0.0.1", port=port, engine=engine)
         finally:
             await engine.dispose()
@@ -114,12 +114,11 @@ async def installation(
 
 @asynccontextmanager
 async def _process(
-    environment: dict[str, str], log: Path, profile: Path | None
+    environment: dict[str, str], log: Path
 ) -> AsyncIterator[tuple[int, int]]:
     listening = listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
-    watched = ["-m", "cProfile", "-o", str(profile)] if profile else []
-    command = [sys.executable, *watched, str(Path(sys.executable).with_name("ticketgen")), "api"]
+    command = [sys.executable, str(Path(sys.executable).with_name("ticketgen")), "api"]
     with log.open("wb") as told:
         process = await asyncio.create_subprocess_exec(
             *(*command, "--listen-fd", str(listening.fileno())),

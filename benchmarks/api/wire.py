@@ -35,14 +35,19 @@ class Connection:
     _writer: asyncio.StreamWriter | None = None
 
     async def __aenter__(self) -> Self:
-        self._reader, self._writer = await asyncio.open_connection(
-            self.host, self.port, limit=1 << 20
-        )
+        await self._open()
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         if self._writer is not None:
             self._writer.close()
+
+    async def _open(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._reader, self._writer = await asyncio.open_connection(
+            self.host, self.port, limit=1 << 20
+        )
 
     async def ask(
         self,
@@ -52,7 +57,19 @@ class Connection:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request with a JSON body, or none, and read the answer."""
+        """Send a request with a JSON body, or none, and read the answer.
+
+        A connection that was closed because nobody used it is opened anew, as by any client.
+        """
+        try:
+            return await self._asked(method, path, body, headers)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            await self._open()
+            return await self._asked(method, path, body, headers)
+
+    async def _asked(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str] | None
+    ) -> Answer:
         content = b"" if body is None else json.dumps(body).encode()
         told = {"Content-Type": "application/json", "Content-Length": str(len(content))}
         self._send_head(method, path, told | dict(headers or {}))

@@ -11,7 +11,19 @@ import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, Select, String, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Function,
+    LargeBinary,
+    Select,
+    String,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -89,7 +101,7 @@ async def authenticate(db: AsyncSession, secret: str) -> User:
     now = func.clock_timestamp()
     row = (
         await db.execute(
-            select(User, ApiToken)
+            select(User, ApiToken, _unnoted(now))
             .join(ApiToken, ApiToken.user_id == User.id)
             .where(
                 ApiToken.token_hash == _hashed(secret),
@@ -104,18 +116,18 @@ async def authenticate(db: AsyncSession, secret: str) -> User:
             "The token is unknown, expired or revoked.",
             recovery_actions=["Ask an administrator for a new token (`ticketgen tokens create`)."],
         )
-    user, token = row
+    user, token, unnoted = row
+    if unnoted:
+        await _note_use(db, token, now)
+    return user
+
+
+async def _note_use(db: AsyncSession, token: ApiToken, now: Function[datetime]) -> None:
     # Skipping a locked row: another request of the same token is noting it, in a transaction
     # that may last as long as an upload, and nobody should wait for that.
     noted = (
         select(ApiToken.id)
-        .where(
-            ApiToken.id == token.id,
-            or_(
-                ApiToken.last_used_at.is_(None),
-                ApiToken.last_used_at < now - timedelta(minutes=1),
-            ),
-        )
+        .where(ApiToken.id == token.id, _unnoted(now))
         .with_for_update(skip_locked=True)
     )
     await db.execute(
@@ -124,7 +136,10 @@ async def authenticate(db: AsyncSession, secret: str) -> User:
         .values(last_used_at=now)
         .execution_options(synchronize_session=False)
     )
-    return user
+
+
+def _unnoted(now: Function[datetime]) -> ColumnElement[bool]:
+    return or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at < now - timedelta(minutes=1))
 
 
 async def list_tokens(db: AsyncSession) -> list[tuple[ApiToken, User]]:
