@@ -19,13 +19,20 @@ from ticketgen.settings import Settings
 NEVER = 1_000_000
 
 
-def delivery_of(task_type: str = "lab") -> Delivery:
-    return Delivery(run_id=uuid7(), task_type=task_type, delivery=1, job_name=f"{task_type}_job")
+def delivery_of(task_type: str = "lab", *, first: bool = False) -> Delivery:
+    return Delivery(
+        run_id=uuid7(),
+        task_type=task_type,
+        delivery=1,
+        job_name=f"{task_type}_job",
+        first=first,
+    )
 
 
 def built(redis_url: str, job: WorkerCoroutine, **options: Any) -> Worker:
     defaults: dict[str, Any] = {
         "served": lambda: {"lab", "tick"},
+        "job_names": {"lab": "lab_job"},
         "handle_signals": False,
         "poll_delay": 0.02,
         "keep_result": 0,

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,10 @@ async def test_a_worker_told_to_stop_during_a_claim_gives_the_jobs_back(
     worker = arq_lab.built(redis_url, record.job)
     real = worker._claims.claim
 
-    async def claim(wanted: int, *, served: frozenset[str]) -> list[ClaimedJob]:
-        taken = await real(wanted, served=served)
+    async def claim(
+        wanted: int, *, served: frozenset[str], done: Sequence[str]
+    ) -> list[ClaimedJob]:
+        taken = await real(wanted, served=served, done=done)
         worker.allow_pick_jobs = not taken
         return taken
 
@@ -158,6 +160,7 @@ worker = Worker(
     [func(globals()[sys.argv[1]], name="lab_job", keep_result=0)],
     redis_pool=connect_arq(Settings()),
     served=lambda: {"lab"},
+    job_names={"lab": "lab_job"},
     job_completion_wait=0.3,
     job_deserializer=deserialize_job,
 )
@@ -196,7 +199,9 @@ async def _said(process: asyncio.subprocess.Process, word: str) -> None:
     line = ""
     async with asyncio.timeout(60):
         while line != word:
-            line = (await process.stdout.readline()).decode().rstrip("\n")
+            raw = await process.stdout.readline()
+            assert raw, "the process has ended"
+            line = raw.decode().rstrip("\n")
 
 
 async def _code(process: asyncio.subprocess.Process) -> int:

@@ -11,7 +11,7 @@ from arq import Retry
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tests.core import arq_lab
-from ticketgen import arq_worker, claiming
+from ticketgen import claiming
 from ticketgen.queue import RunQueue
 from ticketgen.settings import Settings
 
@@ -29,11 +29,8 @@ async def runs(redis_url: str) -> AsyncIterator[RunQueue]:
 async def test_a_job_that_asks_for_a_pause_gets_it_whatever_the_worker_s_clock_says(
     redis_url: str, runs: RunQueue, monkeypatch: pytest.MonkeyPatch, off_by: int
 ) -> None:
-    def skewed_ms() -> int:
-        return round((time.time() + off_by) * 1000)
-
-    monkeypatch.setattr("arq.worker.timestamp_ms", skewed_ms)
-    monkeypatch.setattr(arq_worker, "timestamp_ms", skewed_ms)
+    skewed = SimpleNamespace(time=lambda: time.time() + off_by, monotonic=time.monotonic)
+    monkeypatch.setattr(claiming, "time", skewed)
     await runs.push(arq_lab.delivery_of())
     times: list[float] = []
 

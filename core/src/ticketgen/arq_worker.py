@@ -1,7 +1,9 @@
-"""The arq worker that takes only what it serves, outlives Redis, and ends in bounded time.
+"""The arq worker that is woken, takes only what it serves, outlives Redis, and ends in time.
 
-arq's own runs one job (`run_job`, `finish_job`); how jobs are taken, what happens when its
-plumbing breaks, and how it stops are done here. `claiming.py` says why and how jobs are taken.
+How jobs are taken, run and removed, what happens when the plumbing breaks, and how it stops are
+done here; arq's own gives the settings, the functions, the ticks and the signals. What a job is
+stands in its id, so its body is not read: that is for arq's own workers. `claiming.py` says how
+jobs are taken, `queue_watch.py` how a worker that has nothing to do hears of one.
 """
 
 from __future__ import annotations
@@ -10,21 +12,25 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import structlog
+from arq import Retry
 from arq import Worker as ArqWorker
 from arq.connections import ArqRedis
 from arq.cron import CronJob
-from arq.utils import timestamp_ms, to_unix_ms
+from arq.utils import to_unix_ms
+from arq.worker import Function
 from redis.exceptions import RedisError
 
 from ticketgen.claiming import ClaimedJob, JobClaims
 from ticketgen.process_end import end_process_soon
 from ticketgen.queue import JobWriter
+from ticketgen.queue_watch import QueueWatch
 
 __all__ = ["Worker"]
 
@@ -32,6 +38,19 @@ _log = structlog.get_logger(__name__)
 
 _REDIS_PAUSE_SECONDS = 0.5
 """Between two looks at a Redis that does not answer."""
+
+_UNHEARD_SECONDS = 0.5
+"""Between two looks while changes of the queue cannot be heard, at most."""
+
+_SAFETY_SECONDS = 5.0
+"""Between two looks of an idle worker, though nothing was heard."""
+
+_FRUITLESS_LOOKS = 3
+"""So many looks in a row may find nothing, before an idle worker makes pauses between them: what
+others do to the queue wakes it too."""
+
+_CALM_SECONDS = 0.05
+"""Longest of these pauses."""
 
 _FIRST_ANSWER_TRIES = 5
 """At the start, a second apart, as arq does."""
@@ -56,9 +75,11 @@ def _no_limit() -> int | None:
 class Worker(ArqWorker):
     """An arq worker on a queue that it shares with others.
 
-    `served` says whose jobs it takes now: task types, and names of cron jobs. `may_take` says how
-    many more runs this process may take now: None is as many as there are slots, and with 0 only
-    cron jobs are taken, which are no runs. `shutdown_limit` is what `on_shutdown` may take.
+    `served` says whose jobs it takes now: task types, and names of cron jobs. `job_names` says by
+    task type which function runs its jobs, and gives it the second part of the job's id: of a run
+    that is the run's. `may_take` says how many more runs this process may take now: None is as
+    many as there are slots, and with 0 only cron jobs are taken, which are no runs.
+    `shutdown_limit` is what `on_shutdown` may take. arq's hooks around single jobs are not called.
     """
 
     def __init__(
@@ -66,6 +87,7 @@ class Worker(ArqWorker):
         *args: Any,
         redis_pool: ArqRedis,
         served: Callable[[], Collection[str]],
+        job_names: Mapping[str, str],
         may_take: Callable[[], int | None] = _no_limit,
         shutdown_limit: float = _SHUTDOWN_SECONDS,
         **kwargs: Any,
@@ -76,6 +98,7 @@ class Worker(ArqWorker):
         self._stopping = False
         super().__init__(*args, redis_pool=redis_pool, **kwargs)
         self._now_served = served
+        self._job_names = job_names
         self._shutdown_limit = shutdown_limit
         self._ticks = frozenset(cron_job.name for cron_job in self.cron_jobs)
         self._claims = JobClaims(
@@ -84,10 +107,12 @@ class Worker(ArqWorker):
             timeout=timedelta(seconds=self.in_progress_timeout_s),
         )
         self._jobs = JobWriter(redis_pool, self.queue_name)
-        self._in_hand: dict[str, ClaimedJob] = {}
+        self._watch = QueueWatch(redis_pool.connection_pool, self.queue_name)
+        self._done: list[str] = []
+        """Ended, and still to be removed from the queue; the next look does it."""
         self._adrift: dict[str, ClaimedJob] = {}
         """Taken, not run to the end, and still to be given back."""
-        self._slot_freed = asyncio.Event()
+        self._fruitless = 0
         self._opened = False
 
     @property
@@ -114,10 +139,11 @@ class Worker(ArqWorker):
         if self.on_startup:
             await self.on_startup(self.ctx)
         self._opened = True
-        while not await self._burst_is_over():
-            self._slot_freed.clear()
-            await self._poll_iteration()
-            await self._pause()
+        async with self._watch.running():
+            while not await self._burst_is_over():
+                self._watch.changed.clear()
+                await self._poll_iteration()
+                await self._pause()
 
     async def _first_answer(self) -> None:
         for _ in range(_FIRST_ANSWER_TRIES - 1):
@@ -131,14 +157,32 @@ class Worker(ArqWorker):
         await self.pool.ping()
 
     async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(self.poll_delay_s):
-                await self._slot_freed.wait()
-        except TimeoutError:
-            return
+        """Wait until a slot is free, the queue changes, or something comes due."""
+        room = len(self.tasks) < self.max_jobs
+        if room and self._fruitless > _FRUITLESS_LOOKS:
+            await asyncio.sleep(min(_CALM_SECONDS, 0.005 * (self._fruitless - _FRUITLESS_LOOKS)))
+        longest = _SAFETY_SECONDS if self._watch.is_hearing else self._unheard_pause
+        until_next = min(longest, self._until_next_tick())
+        if room:
+            until_next = min(until_next, max(0.0, self._claims.next_due))
+        begun = time.monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(until_next):
+                await self._watch.changed.wait()
+        if time.monotonic() - begun > _CALM_SECONDS:
+            self._fruitless = 0
+
+    @property
+    def _unheard_pause(self) -> float:
+        return min(float(self.poll_delay_s), _UNHEARD_SECONDS)
+
+    def _until_next_tick(self) -> float:
+        now = datetime.now(tz=self.timezone or UTC) + self._claims.clock_lead
+        due = [cron_job.next_run - now for cron_job in self.cron_jobs if cron_job.next_run]
+        return max(0.0, min(due).total_seconds()) if due else _SAFETY_SECONDS
 
     async def _burst_is_over(self) -> bool:
-        if not self.burst or self.tasks or self._adrift:
+        if not self.burst or self.tasks or self._adrift or self._done:
             return False
         if 0 <= self.max_burst_jobs <= self._jobs_started():
             return True
@@ -154,8 +198,7 @@ class Worker(ArqWorker):
         """
         try:
             await self._give_back_adrift()
-            if self.allow_pick_jobs:
-                await self._take()
+            await self._take()
             await self.heart_beat()
         except (RedisError, OSError) as error:
             _log.warning("queue_unreachable", error=str(error))
@@ -165,7 +208,7 @@ class Worker(ArqWorker):
             await asyncio.sleep(_REDIS_PAUSE_SECONDS)
 
     async def _take(self) -> None:
-        """Claim as many jobs as there is room for, and start them."""
+        """Claim as many jobs as there is room for, start them, and remove those that are done."""
         wanted, served = self.max_jobs - len(self.tasks), self._served
         if self.max_burst_jobs >= 0:
             wanted = min(wanted, self.max_burst_jobs - self._jobs_started())
@@ -174,9 +217,15 @@ class Worker(ArqWorker):
             served &= self._ticks
         elif limit is not None:
             wanted = min(wanted, limit)
-        if wanted < 1 or not served:
+        if not self.allow_pick_jobs or not served:
+            wanted = 0
+        if wanted < 1 and not self._done:
             return
-        for job in await self._claims.claim(wanted, served=served):
+        done = tuple(self._done)
+        taken = await self._claims.claim(max(0, wanted), served=served, done=done)
+        del self._done[: len(done)]
+        self._fruitless = 0 if taken or done else self._fruitless + 1
+        for job in taken:
             if not self.allow_pick_jobs:  # told to stop while Redis was answering
                 self._adrift[job.job_id] = job
             elif job.job_id not in self.tasks:
@@ -184,20 +233,43 @@ class Worker(ArqWorker):
         await self._give_back_adrift()
 
     def _start(self, job: ClaimedJob) -> None:
-        self._in_hand[job.job_id] = job
-        task = self.loop.create_task(self.run_job(job.job_id, job.place))
+        task = self.loop.create_task(self._work(job))
         self.tasks[job.job_id] = task
         task.add_done_callback(partial(self._ended, job))
 
+    async def _work(self, job: ClaimedJob) -> None:
+        """Run the function of one job; whatever it raises, the job is done, or comes again."""
+        function, arguments = self._called(job)
+        try:
+            async with asyncio.timeout(function.timeout_s):
+                await function.coroutine({**self.ctx, "job_id": job.job_id}, *arguments)
+        except Retry as retry:
+            self.jobs_retried += 1
+            pause = timedelta(milliseconds=retry.defer_score or 0)
+            await self._claims.give_back(job, after=pause)
+            return
+        except Exception:
+            self.jobs_failed += 1
+            _log.exception("job_failed", job=job.job_id)
+        else:
+            self.jobs_complete += 1
+        self._done.append(job.job_id)
+
+    def _called(self, job: ClaimedJob) -> tuple[Function | CronJob, tuple[str, ...]]:
+        """What runs the job, and with what; `served` has left out what nothing here runs."""
+        name, _, rest = job.job_id.partition(":")
+        if name in self._ticks:
+            return self.functions[name], ()
+        return self.functions[self._job_names[name]], (rest.partition(":")[0],)
+
     def _ended(self, job: ClaimedJob, task: asyncio.Task[Any]) -> None:
-        """Free the slot; what arq's plumbing raises costs this job its attempt, and no more.
+        """Free the slot; what the plumbing raises costs this job its attempt, and no more.
 
         If it was Redis, or a cancellation, the job is given back. Anything else would come again
         at once; that job comes back when its claim has expired.
         """
         del self.tasks[job.job_id]
-        del self._in_hand[job.job_id]
-        self._slot_freed.set()
+        self._watch.changed.set()
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if isinstance(error, RedisError | OSError | asyncio.CancelledError):
             _log.warning("job_given_back", job=job.job_id, error=repr(error))
@@ -209,39 +281,6 @@ class Worker(ArqWorker):
         for job in tuple(self._adrift.values()):
             await self._claims.give_back(job)
             self._adrift.pop(job.job_id, None)
-
-    async def finish_job(
-        self,
-        job_id: str,
-        finish: bool,
-        result_data: bytes | None,
-        result_timeout_s: float | None,
-        keep_result_forever: bool,
-        incr_score: int | None,
-        keep_in_progress: float | None,
-    ) -> None:
-        """Remove a job, or put it back: at its old place, or after the pause it asked for.
-
-        arq counts the pause from the place a job has in the queue and from this machine's clock.
-        """
-        if self._pool is None:  # closed without it; it comes back when its claim expires
-            return
-        if finish:
-            await super().finish_job(
-                job_id,
-                finish,
-                result_data,
-                result_timeout_s,
-                keep_result_forever,
-                incr_score,
-                keep_in_progress,
-            )
-            return
-        job = self._in_hand[job_id]
-        after = None
-        if incr_score:
-            after = timedelta(milliseconds=max(0, incr_score + job.place - timestamp_ms()))
-        await self._claims.give_back(job, after=after)
 
     async def run_cron(self, n: datetime, delay: float, num_windows: int = 2) -> None:
         """Enqueue the cron jobs that are due by the server's clock.
@@ -300,6 +339,7 @@ class Worker(ArqWorker):
         """Hand back what is in hand, and close everything; in bounded time, whatever refuses."""
         if self._pool is None:
             return
+        self.allow_pick_jobs = False
         await self._end_jobs()
         await _in_time(self._leave_queue(), doing="leave_queue")
         if self.on_shutdown and self._opened:
@@ -321,6 +361,7 @@ class Worker(ArqWorker):
 
     async def _leave_queue(self) -> None:
         await self._give_back_adrift()
+        await self._take()
         await self.pool.delete(self.health_check_key)
 
 

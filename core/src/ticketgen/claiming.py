@@ -10,81 +10,102 @@ All times are those of the Redis server; a worker's own clock decides nothing.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from arq.connections import ArqRedis
-from arq.constants import in_progress_key_prefix
+from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_prefix
 
 __all__ = ["ClaimedJob", "JobClaims"]
+
+_OWN_KEYS = ", ".join(
+    f"'{prefix}'" for prefix in (in_progress_key_prefix, job_key_prefix, retry_key_prefix)
+)
+"""What arq keeps of a job beside its place in the queue."""
 
 _PAGE = 100
 """Job ids read at once. Measured: the time per id is the same from here up, and what is read
 beyond the jobs that are taken is read for nothing."""
 
 _HEAD_SECONDS = 2.0
-"""Between two looks from the very head of the queue; see `JobClaims.claim`."""
+"""Between two looks from the very head of a queue that is full of others' jobs; see
+`JobClaims.claim`."""
 
 _FROM_THE_HEAD = "-inf"
 
-_WALK = f"""
+_NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local served = {{}}
-for i = 5, #ARGV do served[ARGV[i]] = true end
-
-local function is_free(id)
-    return served[string.match(id, '^[^:]*')]
-        and redis.call('EXISTS', '{in_progress_key_prefix}' .. id) == 0
-end
-
--- The ids that are free, as many as wanted, and the last id that was looked at.
-local function walk(from, to, wanted)
-    local free, last, seen = {{}}, nil, 0
-    while #free < wanted do
-        local page = redis.call('ZRANGEBYSCORE', KEYS[1], from, to, 'LIMIT', seen, ARGV[1])
-        for _, id in ipairs(page) do
-            last = id
-            if is_free(id) then
-                free[#free + 1] = id
-                if #free == wanted then break end
-            end
-        end
-        if #page < tonumber(ARGV[1]) then break end
-        seen = seen + #page
-    end
-    return free, last
-end
 """
-"""Arguments: page size, three of each script's own, and the task types that are served."""
 
+# ARGV: page size, where to begin, how many are wanted, milliseconds a claim lasts, how many jobs
+# are done, their ids, the task types that are served.
+# Answer: the time, where to begin the next time, how many were passed by, when the first job
+# comes due that is not due yet (empty if none was seen), and id and place of each job taken.
 _CLAIM = f"""
-{_WALK}
-local from, wanted, timeout = ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local free, last = walk(from, string.format('%.0f', now), wanted)
-if last then from = redis.call('ZSCORE', KEYS[1], last) end
-local answer = {{string.format('%.0f', now), from}}
-for _, id in ipairs(free) do
-    answer[#answer + 1] = id
-    answer[#answer + 1] = redis.call('ZSCORE', KEYS[1], id)
-    redis.call('SET', '{in_progress_key_prefix}' .. id, '1', 'PX', timeout)
-    redis.call('ZADD', KEYS[1], string.format('%.0f', now + timeout), id)
+{_NOW}
+local page_size, from, wanted = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local timeout, done = ARGV[4], tonumber(ARGV[5])
+if done > 0 then
+    local ids, keys = {{}}, {{}}
+    for i = 6, 5 + done do
+        ids[#ids + 1] = ARGV[i]
+        for _, prefix in ipairs({{{_OWN_KEYS}}}) do keys[#keys + 1] = prefix .. ARGV[i] end
+    end
+    redis.call('ZREM', KEYS[1], unpack(ids))
+    redis.call('DEL', unpack(keys))
 end
-return answer
+local served = {{}}
+for i = 6 + done, #ARGV do served[ARGV[i]] = true end
+local taken, passed, seen, next_due, last = {{}}, 0, 0, '', from
+while #taken < 2 * wanted do
+    local size = math.min(page_size, math.max(wanted, 10) + seen)
+    local page = redis.call(
+        'ZRANGEBYSCORE', KEYS[1], from, '+inf', 'WITHSCORES', 'LIMIT', seen, size)
+    for i = 1, #page, 2 do
+        local id, place = page[i], page[i + 1]
+        if tonumber(place) > now then
+            next_due = place
+            break
+        end
+        last = place
+        if served[string.match(id, '^[^:]*')]
+            and redis.call('SET', '{in_progress_key_prefix}' .. id, '1', 'NX', 'PX', timeout) then
+            redis.call('ZADD', KEYS[1], string.format('%.0f', now + timeout), id)
+            taken[#taken + 1] = id
+            taken[#taken + 1] = place
+            if #taken == 2 * wanted then break end
+        else
+            passed, seen = passed + 1, seen + 1
+        end
+    end
+    if next_due ~= '' or #page < 2 * size then break end
+end
+return {{string.format('%.0f', now), last, passed, next_due, unpack(taken)}}
 """
 
 _ANY_LEFT = f"""
-{_WALK}
-return #walk('-inf', '+inf', 1)
+local served, seen = {{}}, 0
+for i = 2, #ARGV do served[ARGV[i]] = true end
+while true do
+    local page = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '+inf', 'LIMIT', seen, ARGV[1])
+    for _, id in ipairs(page) do
+        if served[string.match(id, '^[^:]*')]
+            and redis.call('EXISTS', '{in_progress_key_prefix}' .. id) == 0 then return 1 end
+    end
+    if #page < tonumber(ARGV[1]) then return 0 end
+    seen = seen + #page
+end
 """
 
 _GIVE_BACK = f"""
 local place = ARGV[2]
 if ARGV[3] ~= '' then
-    local time = redis.call('TIME')
-    place = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3])
+    {_NOW}
+    place = string.format('%.0f', now + ARGV[3])
 end
 redis.call('ZADD', KEYS[1], 'XX', place, ARGV[1])
 redis.call('DEL', '{in_progress_key_prefix}' .. ARGV[1])
@@ -101,7 +122,7 @@ class ClaimedJob:
 
 
 class JobClaims:
-    """Takes jobs out of the head of one queue, and puts them back."""
+    """Takes jobs out of the head of one queue, puts them back, and removes what is done."""
 
     def __init__(self, redis: ArqRedis, *, queue_name: str, timeout: timedelta) -> None:
         self._queue_name = queue_name
@@ -112,26 +133,40 @@ class JobClaims:
         self._from: dict[frozenset[str], tuple[str, float]] = {}
         self.clock_lead = timedelta(0)
         """How far the server's clock was ahead of ours at the last claim."""
+        self.next_due = math.inf
+        """Seconds from the last claim in which another look is worth while, if nothing changes."""
 
-    async def claim(self, wanted: int, *, served: frozenset[str]) -> list[ClaimedJob]:
+    async def claim(
+        self, wanted: int, *, served: frozenset[str], done: Sequence[str] = ()
+    ) -> list[ClaimedJob]:
         """Take up to so many due jobs of these task types that nobody else has; the oldest first.
 
+        In the same call the jobs that are `done` are removed, whatever becomes of the rest.
+
         With ten thousand jobs of other types in front, walking past them at every look would
-        be the server's main work. So a look begins where the last one ended: what comes after is
-        due later than what was seen. Every two seconds one begins at the head, for what was put
-        back there.
+        be the server's main work. So where many were passed by, a look begins where the last one
+        ended: what comes after is due later than what was seen. Every two seconds one begins at
+        the head, for what was put back there.
         """
-        begin, head_seen_at = self._from.get(served, (_FROM_THE_HEAD, 0.0))
+        begin, head_seen_at = self._from.pop(served, (_FROM_THE_HEAD, 0.0))
         if time.monotonic() - head_seen_at > _HEAD_SECONDS:
             begin, head_seen_at = _FROM_THE_HEAD, time.monotonic()
-        arguments: list[str | int] = [_PAGE, begin, wanted, self._timeout_ms, *sorted(served)]
-        now, reached, *taken = await self._claim(keys=[self._queue_name], args=arguments)
-        self._from[served] = reached.decode(), head_seen_at
-        self.clock_lead = timedelta(seconds=int(now) / 1_000 - time.time())
+        arguments: list[str | int] = [_PAGE, begin, wanted, self._timeout_ms, len(done), *done]
+        answer = await self._claim(keys=[self._queue_name], args=[*arguments, *sorted(served)])
+        now, reached, passed, next_due, *taken = answer
+        if begin != _FROM_THE_HEAD or passed >= _PAGE:
+            self._from[served] = reached.decode(), head_seen_at
+        self._plan(int(now), next_due, from_the_head=served not in self._from)
         return [
             ClaimedJob(job_id=job_id.decode(), place=int(float(place)))
             for job_id, place in zip(taken[::2], taken[1::2], strict=True)
         ]
+
+    def _plan(self, now: int, next_due: bytes, *, from_the_head: bool) -> None:
+        self.clock_lead = timedelta(seconds=now / 1_000 - time.time())
+        self.next_due = (float(next_due) - now) / 1_000 if next_due else math.inf
+        if not from_the_head:
+            self.next_due = min(self.next_due, _HEAD_SECONDS)
 
     async def give_back(self, job: ClaimedJob, *, after: timedelta | None = None) -> None:
         """Let somebody else have it: at its old place, or later; nothing if it has been removed."""
@@ -141,5 +176,5 @@ class JobClaims:
 
     async def any_left(self, served: Collection[str]) -> bool:
         """Whether a job of these task types, due or not yet, waits for somebody to take it."""
-        arguments: list[str | int] = [_PAGE, "", "", "", *sorted(served)]
+        arguments: list[str | int] = [_PAGE, *sorted(served)]
         return bool(await self._any_left(keys=[self._queue_name], args=arguments))

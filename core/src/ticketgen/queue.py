@@ -16,6 +16,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,6 @@ from arq.constants import (
     expires_extra_ms,
     in_progress_key_prefix,
     job_key_prefix,
-    result_key_prefix,
     retry_key_prefix,
 )
 from arq.jobs import serialize_job as serialize_arq_job
@@ -37,6 +37,7 @@ from redis.asyncio.connection import (
     SSLConnection,
     UnixDomainSocketConnection,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -44,6 +45,7 @@ from ticketgen.errors import ConfigurationError, TemporaryError
 from ticketgen.settings import Settings
 
 __all__ = [
+    "BoundedConnection",
     "Delivery",
     "JobWriter",
     "QueueUnavailableError",
@@ -60,6 +62,7 @@ _log = structlog.get_logger(__name__)
 
 _CONNECT_SECONDS = 2.0
 _COMMAND_SECONDS = 5.0
+_CHUNK = 65_536
 
 _BATCH = 1_000
 """Job ids in one command: some milliseconds of the server's time."""
@@ -74,13 +77,16 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 2, #ARGV, 3 do
     local id = ARGV[i]
-    if redis.call('EXISTS', '{job_key_prefix}' .. id, '{result_key_prefix}' .. id) == 0 then
-        redis.call('SET', '{job_key_prefix}' .. id, ARGV[i + 1], 'PX', ARGV[1])
+    if redis.call('SET', '{job_key_prefix}' .. id, ARGV[i + 1], 'NX', 'PX', ARGV[1]) then
         redis.call('ZADD', KEYS[1], string.format('%.0f', now - ARGV[i + 2]), id)
     end
 end
 """
-"""What arq's `enqueue_job` does, for any number of jobs at once, and by one clock."""
+"""What arq's `enqueue_job` does, for any number of jobs at once, and by one clock; no result is
+looked for, since none is kept."""
+
+_PUSHED_AT_ONCE = 1_000
+"""Jobs in one command: some milliseconds of the server's time."""
 
 
 class QueueUnavailableError(TemporaryError):
@@ -126,7 +132,7 @@ def redis_settings(settings: Settings) -> RedisSettings:
         raise ConfigurationError(f"The Redis URL cannot be used: {error}") from None
 
 
-class _BoundedCommands(AbstractConnection):
+class BoundedConnection(AbstractConnection):
     """Ends a late command with an error, and never loses a cancellation.
 
     With `socket_timeout` redis-py sends inside `asyncio.wait_for`, which until Python 3.12 drops
@@ -137,6 +143,7 @@ class _BoundedCommands(AbstractConnection):
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
+        """Send, as redis-py does, within the limit."""
         try:
             async with asyncio.timeout(_COMMAND_SECONDS):
                 await super().send_packed_command(command, check_health)
@@ -146,19 +153,29 @@ class _BoundedCommands(AbstractConnection):
     async def read_response(
         self, disable_decoding: bool = False, timeout: float | None = None, **options: Any
     ) -> Any:
+        """Read one answer, as redis-py does, within the limit."""
         limit = _COMMAND_SECONDS if timeout is None else timeout
         return await super().read_response(disable_decoding, limit, **options)
 
+    async def wait_for_bytes(self) -> None:
+        """Come back when the server has sent something, whatever it was, which is dropped.
 
-class _Plain(_BoundedCommands, Connection):
+        Raises:
+            ConnectionError: the connection has ended.
+        """
+        if self._reader is None or not await self._reader.read(_CHUNK):
+            raise RedisConnectionError("Redis has closed the connection.")
+
+
+class _Plain(BoundedConnection, Connection):
     pass
 
 
-class _Encrypted(_BoundedCommands, SSLConnection):
+class _Encrypted(BoundedConnection, SSLConnection):
     pass
 
 
-class _Local(_BoundedCommands, UnixDomainSocketConnection):
+class _Local(BoundedConnection, UnixDomainSocketConnection):
     pass
 
 
@@ -199,21 +216,22 @@ class JobWriter:
     async def write(
         self, jobs: Mapping[str, tuple[str, tuple[str, ...]]], *, first: Collection[str] = ()
     ) -> None:
-        """Enqueue jobs, by id: function name and arguments; all or none of them.
+        """Enqueue jobs, by id: function name and arguments; all of a thousand or none of them.
 
         A job id that exists already is left alone. Those that are `first` go before all that is
         not, as if they had been due for a day.
         """
         # For log lines alone; nothing is decided by it.
         enqueued_at = time.time_ns() // 1_000_000
-        arguments: list[str | bytes | int] = [expires_extra_ms]
-        for job_id, (function, args) in jobs.items():
-            arguments += [
-                job_id,
-                serialize_arq_job(function, args, {}, None, enqueued_at, serializer=serialize_job),
-                _FIRST_MS if job_id in first else 0,
-            ]
-        await self._push(keys=[self._queue_name], args=arguments)
+        left = iter(jobs.items())
+        while some := list(islice(left, _PUSHED_AT_ONCE)):
+            arguments: list[str | bytes | int] = [expires_extra_ms]
+            for job_id, (function, args) in some:
+                body = serialize_arq_job(
+                    function, args, {}, None, enqueued_at, serializer=serialize_job
+                )
+                arguments += [job_id, body, _FIRST_MS if job_id in first else 0]
+            await self._push(keys=[self._queue_name], args=arguments)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,10 +259,10 @@ class RunQueue:
         self._jobs = JobWriter(self._redis)
 
     async def push(self, *deliveries: Delivery) -> None:
-        """Hand runs that are due to the workers, all of them or none.
+        """Hand runs that are due to the workers.
 
         Raises:
-            QueueUnavailableError: Redis did not take them; they may have arrived all the same.
+            QueueUnavailableError: Redis did not take them all; they may have arrived all the same.
         """
         if not deliveries:
             return
