@@ -115,6 +115,7 @@ FIGURES = (
             ("jobs", int, 300, "of each contender, over all rounds"),
             ("idle", float, 20.0, "seconds of idleness"),
         ),
+        fsync=True,
     ),
     Figure(
         name="lost-wakes",
@@ -122,6 +123,7 @@ FIGURES = (
         contenders=("ours", "durable"),
         measure=_lost,
         arguments=(("jobs", int, 10, "of each round"),),
+        fsync=True,
     ),
     Figure(
         name="twenty",

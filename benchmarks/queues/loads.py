@@ -41,6 +41,8 @@ class Worked:
     """From the beginning of the first job to the end of the last."""
     cpu_per_1000: float
     """Processor seconds of the worker for 1,000 jobs, its threads included."""
+    redis_cpu_per_1000: float
+    """Of the Redis server, for the work on 1,000 jobs; scripts are its work."""
     enqueue_commands: float
     """Redis commands for each job's enqueuing, those inside scripts included."""
     worker_commands: float
@@ -92,10 +94,11 @@ async def work_off(scene: Scene, contender: Contender, load: Load) -> Worked:
     return Worked(
         jobs_per_second=load.jobs / (end - told["first"]) * 1e9,
         cpu_per_1000=(after["cpu"] - before["cpu"]) / load.jobs * 1000,
+        redis_cpu_per_1000=(done.redis_seconds - full.redis_seconds) / load.jobs * 1000,
         enqueue_commands=(full.commands - empty.commands) / load.jobs,
         worker_commands=(done.commands - full.commands) / load.jobs,
-        enqueue_reads=(full.reads - empty.reads - 2) / load.jobs,
-        worker_reads=(done.reads - full.reads - 2) / load.jobs,
+        enqueue_reads=(full.reads - empty.reads - 3) / load.jobs,
+        worker_reads=(done.reads - full.reads - 3) / load.jobs,
         enqueued_per_second=load.jobs / filled["seconds"],
         writing_transactions=(done.wrote - full.wrote) / load.jobs,
     )
@@ -118,14 +121,16 @@ class _Reading:
     """The servers' counters at one moment."""
 
     commands: int
+    redis_seconds: float
     reads: int
     wrote: int
 
     @classmethod
     async def of(cls, scene: Scene, contender: Contender) -> _Reading:
-        """Now; two reads of ours are among the later ones."""
+        """Now; three reads of ours are among the later ones."""
         return cls(
             commands=sum((await scene.commands()).values()),
+            redis_seconds=await scene.redis_seconds(),
             reads=await scene.reads(),
             wrote=await scene.written() if contender.durable else 0,
         )

@@ -105,6 +105,11 @@ class Scene:
         told = await self.redis.info("stats")
         return int(told["total_reads_processed"])
 
+    async def redis_seconds(self) -> float:
+        """Processor seconds that the Redis server has used."""
+        told = await self.redis.info("cpu")
+        return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+
     async def unended(self, contender: Contender) -> int:
         """Durable jobs that have not ended, or not been told of, if that is part of it."""
         database = self._database(contender)

@@ -16,6 +16,7 @@ __all__ = ["throughput"]
 _COLUMNS = (
     Column(name="jobs_per_second", title="jobs/s", ratio=True),
     Column(name="cpu_per_1000", title="CPU s per 1,000", digits=3),
+    Column(name="redis_cpu_per_1000", title="Redis CPU s per 1,000", digits=3),
     Column(name="enqueue_commands", title="commands to enqueue", digits=1),
     Column(name="worker_commands", title="commands to work", digits=1),
     Column(name="enqueue_reads", title="round trips to enqueue", digits=1),
