@@ -17,7 +17,7 @@ from ticketgen.progress_messages import ProgressMessage
 from ticketgen.streams.kept import Kept, KeptReader
 from ticketgen.streams.listener import Changed, Lapsed, Listener, Notice
 from ticketgen.streams.parcels import Parcel, parcel_of
-from ticketgen.streams.positions import Position
+from ticketgen.streams.positions import BEGINNING, Position
 from ticketgen.streams.relay import Relay
 from ticketgen.streams.rows import GoneError, RowReader
 from ticketgen.streams.tally import Tally
@@ -130,8 +130,11 @@ class Following:
             last = kept.entries[-1].position if kept and kept.entries else after
             return parcels, last
         position = newest.position if newest else None
+        if position is not None and self._run is not None and _ending_in(kept, self._run) is newest:
+            # The ending comes after the snapshot: whoever leaves in between is to come back for it.
+            position = Position(position.epoch, position.sequence - 1)
         parcels.append(self._snapshot(newest, position))
-        return parcels, position
+        return parcels, BEGINNING if kept is not None and newest is None else position
 
     def _own(self, entries: list[Parcel]) -> list[Parcel]:
         """What of the entries is about the run, up to its ending."""
@@ -146,11 +149,12 @@ class Following:
 
     def _snapshot(self, newest: Parcel | None, position: Position | None) -> Parcel:
         message = self._topic.snapshot(self._run, newest.message if newest else None)
+        known = None if position == BEGINNING else position
         return parcel_of(
             message.model_copy(
                 update={
-                    "epoch": position.epoch if position else None,
-                    "sequence": position.sequence if position else None,
+                    "epoch": known.epoch if known else None,
+                    "sequence": known.sequence if known else None,
                 }
             )
         )
@@ -206,7 +210,8 @@ class Following:
         if run.is_active:
             if is_first and run.parked is None:
                 return []
-            return [self._snapshot(self._relay.newest, self.listener.position)]
+            kept = await self._look_at_kept(None)
+            return [self._snapshot(kept.newest if kept else None, self.listener.position)]
         return await self._missed_ending(run)
 
     async def _missed_ending(self, run: TaskRun) -> list[Parcel]:

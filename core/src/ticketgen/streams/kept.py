@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from ticketgen.streams.batching import Batcher
 from ticketgen.streams.parcels import Parcel, open_parcel
-from ticketgen.streams.positions import Position
+from ticketgen.streams.positions import BEGINNING, Position
 
 __all__ = ["Kept", "KeptReader"]
 
@@ -81,9 +81,11 @@ def _seen_from(after: Position | None, newest: Any, entries: Any) -> Kept:
     found = [
         parcel
         for parcel in _parcels(entries)
-        if parcel.position is not None and parcel.position.epoch == after.epoch
+        if parcel.position is not None and after.epoch in {"", parcel.position.epoch}
     ]
     first = found[0].position if found else None
+    if first is None and after == BEGINNING and last is None:
+        return Kept()
     if first is None or first.sequence not in {after.sequence, after.sequence + 1}:
         return Kept(newest=last, has_lapsed=True)
     is_at = first.sequence == after.sequence

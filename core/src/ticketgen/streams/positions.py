@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ticketgen.errors import InvalidInputError
 
-__all__ = ["Position", "read_position"]
+__all__ = ["BEGINNING", "Position", "read_position"]
 
 _WRITTEN = re.compile(r"([0-9A-Za-z]{1,64})-([0-9]{1,18})")
 
@@ -25,6 +25,10 @@ class Position:
     def covers(self, other: Position) -> bool:
         """Whether whoever stands here has seen the other; never across epochs."""
         return self.epoch == other.epoch and self.sequence >= other.sequence
+
+
+BEGINNING = Position("", 0)
+"""Before the first message of a stream in which there is none yet."""
 
 
 def read_position(written: str | None) -> Position | None:
