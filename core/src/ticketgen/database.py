@@ -9,7 +9,18 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import DateTime, Enum, Interval, MetaData, NullPool, event, func, make_url, select
+from sqlalchemy import (
+    DateTime,
+    Enum,
+    Function,
+    Interval,
+    MetaData,
+    NullPool,
+    event,
+    func,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -45,6 +56,7 @@ __all__ = [
     "new_id",
     "passes_by_itself",
     "sqlstate_of",
+    "statement_time",
     "unhurried_engine",
     "words",
 ]
@@ -239,6 +251,15 @@ async def database_time(db: AsyncSession) -> datetime:
     """The database's clock, which does not stand still in a transaction."""
     now: datetime = (await db.execute(select(func.clock_timestamp()))).scalar_one()
     return now.astimezone(UTC)
+
+
+def statement_time() -> Function[datetime]:
+    """The database's clock as the statement begins, to look for what is older or newer.
+
+    `clock_timestamp()` goes on while a statement is carried out, so a condition with it is asked
+    of every row; this one can be looked up in an index. It does not stand still in a transaction.
+    """
+    return func.statement_timestamp(type_=UtcDateTime)
 
 
 def create_session_factory(engine: AsyncEngine) -> SessionFactory:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     ForeignKey,
+    Index,
     Select,
     String,
     case,
@@ -26,7 +27,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ticketgen.database import Base, new_id
+from ticketgen.database import Base, new_id, statement_time
 from ticketgen.domain.users import User
 
 __all__ = [
@@ -49,13 +50,14 @@ class AuditEntry(Base):
     """One change by one actor; it outlives both the session and the user."""
 
     __tablename__ = "audit_log"
+    __table_args__ = (Index("ix_audit_log_session_id_at", "session_id", "at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)
     actor_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     action: Mapped[str] = mapped_column(String(100))
     """`noun.verb`, such as `ticket.edited`."""
-    session_id: Mapped[UUID | None] = mapped_column(index=True)
+    session_id: Mapped[UUID | None]
     """Not a foreign key: the entry stays when the session is deleted."""
     subject: Mapped[str | None] = mapped_column(String(300))
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -150,9 +152,7 @@ def _told(subject: str | None) -> ColumnElement[Any]:
 
 
 def _old(*, retention: timedelta, limit: int) -> Select[UUID]:
-    return (
-        select(AuditEntry.id).where(AuditEntry.at < func.clock_timestamp() - retention).limit(limit)
-    )
+    return select(AuditEntry.id).where(AuditEntry.at < statement_time() - retention).limit(limit)
 
 
 async def count_old_entries(db: AsyncSession, *, retention: timedelta, limit: int) -> int:

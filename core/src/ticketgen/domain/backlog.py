@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ticketgen.database import statement_time
 from ticketgen.domain.task_runs import ACTIVE_STATES, RunState, TaskRun
 
 __all__ = ["COUNTED", "Backlog", "count_active_runs", "count_backlog", "count_settled_runs"]
@@ -30,7 +31,7 @@ class Backlog:
 
 async def count_backlog(db: AsyncSession) -> Backlog:
     """Count what waits; runs that wait for the time of their retry are not due."""
-    now = func.clock_timestamp()
+    now = statement_time()
     due = (
         select(TaskRun.available_at)
         .where(TaskRun.state == RunState.QUEUED, TaskRun.available_at <= now)
@@ -80,7 +81,7 @@ async def count_settled_runs(
         db,
         select(TaskRun.task_type, TaskRun.state)
         .where(
-            TaskRun.created_at > func.clock_timestamp() - within,
+            TaskRun.created_at > statement_time() - within,
             TaskRun.state.not_in(ACTIVE_STATES),
         )
         .order_by(TaskRun.created_at.desc())

@@ -17,7 +17,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, ForeignKey, String, case, delete, func, select, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,6 +37,7 @@ from ticketgen.database import Base, words
 from ticketgen.errors import ConflictError, NotFoundError
 
 __all__ = [
+    "COUNTED",
     "Effect",
     "EffectName",
     "EffectState",
@@ -42,6 +54,10 @@ __all__ = [
 ]
 
 
+COUNTED = 10_000
+"""So many effects that are done are counted at most: whoever asks wants to know soon."""
+
+
 class EffectState(StrEnum):
     """What is known of an effect."""
 
@@ -55,6 +71,10 @@ class Effect(Base):
     """One effect on another system, done at most once for its key."""
 
     __tablename__ = "effects"
+    __table_args__ = (
+        Index("ix_effects_began_at", "began_at"),
+        Index("ix_effects_intended", "plugin", postgresql_where=text("state = 'intended'")),
+    )
 
     plugin: Mapped[str] = mapped_column(String(100), primary_key=True)
     operation: Mapped[str] = mapped_column(String(200), primary_key=True)
@@ -257,16 +277,21 @@ async def _settleable(db: AsyncSession, name: EffectName) -> Effect:
 
 
 async def count_effects(db: AsyncSession, *, plugin: str) -> dict[str, int]:
-    """How many effects of a plugin are `done`, `under_way`, and of `unknown` outcome."""
-    state = case(
-        (Effect.state == EffectState.DONE, "done"),
-        (Effect.over_at > func.clock_timestamp(), "under_way"),
-        else_="unknown",
+    """How many effects of a plugin are `done`, `under_way`, and of `unknown` outcome.
+
+    Those that are done are counted as far as `COUNTED`.
+    """
+    mine = Effect.plugin == plugin
+    done = select(Effect.key).where(mine, Effect.state == EffectState.DONE).limit(COUNTED)
+    running = Effect.over_at > func.clock_timestamp()
+    intended = (
+        select(func.count().filter(running), func.count().filter(~running))
+        .where(mine, Effect.state == EffectState.INTENDED)
+        .subquery()
     )
-    found = select(state.label("state")).where(Effect.plugin == plugin).subquery()
-    rows = await db.execute(select(found.c.state, func.count()).group_by(found.c.state))
-    counted = {state: int(count) for state, count in rows}
-    return {"done": 0, "under_way": 0, "unknown": 0} | counted
+    counted = select(select(func.count()).select_from(done.subquery()).scalar_subquery(), intended)
+    row = (await db.execute(counted)).one()
+    return dict(zip(("done", "under_way", "unknown"), map(int, row), strict=True))
 
 
 async def list_effects(

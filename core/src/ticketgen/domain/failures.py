@@ -8,8 +8,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, String, Text, func, select, tuple_
-from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    Text,
+    Uuid,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
@@ -39,11 +52,12 @@ class Failure(Base):
     """One failure of a run or of a request; its id is the error id a person can quote."""
 
     __tablename__ = "session_errors"
+    __table_args__ = (
+        Index("ix_session_errors_session_id_created_at_id", "session_id", "created_at", "id"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    session_id: Mapped[UUID | None] = mapped_column(
-        ForeignKey("sessions.id", ondelete="CASCADE"), index=True
-    )
+    session_id: Mapped[UUID | None] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"))
     task_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("session_tasks.id", ondelete="CASCADE"), index=True
     )
@@ -260,18 +274,27 @@ class LastFailure:
 
 async def last_failures(db: AsyncSession, session_ids: Collection[UUID]) -> dict[UUID, LastFailure]:
     """Session id → its newest failure, for those that have one; one statement for all."""
-    later = aliased(TaskRun)
-    same_kind = (later.session_id == Failure.session_id, later.task_type == Failure.operation_stage)
-    overcome = select(later.id).where(
-        *same_kind, later.state == RunState.COMPLETED, later.finished_at > Failure.created_at
+    # First the newest of each, looked up one by one, then what is told of those few.
+    asked = func.unnest(literal(list(session_ids), ARRAY(Uuid)))
+    wanted = asked.table_valued("session_id").render_derived("wanted")
+    newest = (
+        select(Failure)
+        .where(Failure.session_id == wanted.c.session_id)
+        .order_by(Failure.created_at.desc(), Failure.id.desc())
+        .limit(1)
+        .lateral()
     )
-    superseded = select(later.id).where(*same_kind, later.created_at > Failure.created_at)
+    last, later = aliased(Failure, newest), aliased(TaskRun)
+    same_kind = (later.session_id == last.session_id, later.task_type == last.operation_stage)
+    overcome = select(later.id).where(
+        *same_kind, later.state == RunState.COMPLETED, later.finished_at > last.created_at
+    )
+    superseded = select(later.id).where(*same_kind, later.created_at > last.created_at)
     rows = await db.execute(
-        select(Failure, TaskRun, overcome.exists(), superseded.exists())
-        .outerjoin(TaskRun, TaskRun.id == Failure.task_id)
-        .ext(distinct_on(Failure.session_id))
-        .where(Failure.session_id.in_(session_ids))
-        .order_by(Failure.session_id, Failure.created_at.desc(), Failure.id.desc())
+        select(last, TaskRun, overcome.exists(), superseded.exists())
+        .select_from(wanted)
+        .join(newest, true())
+        .outerjoin(TaskRun, TaskRun.id == last.task_id)
     )
     return {
         failure.session_id: LastFailure(

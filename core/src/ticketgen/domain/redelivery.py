@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, exists, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ticketgen.database import statement_time
 from ticketgen.domain.run_attempts import AttemptOutcome, RunAttempt
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.workers import WorkerProcess
@@ -35,7 +36,7 @@ async def undelivered_runs(
     query = select(TaskRun).where(
         TaskRun.state == RunState.QUEUED,
         TaskRun.task_type.in_(task_types),
-        TaskRun.available_at < func.clock_timestamp() - overdue,
+        TaskRun.available_at < statement_time() - overdue,
     )
     if after is not None:
         query = query.where(tuple_(TaskRun.available_at, TaskRun.id) > tuple_(*after))
@@ -74,7 +75,7 @@ async def parkable_runs(db: AsyncSession, *, waiting: timedelta, limit: int = 50
             select(TaskRun)
             .where(
                 TaskRun.state == RunState.QUEUED,
-                TaskRun.available_at < func.clock_timestamp() - waiting,
+                TaskRun.available_at < statement_time() - waiting,
                 # Read once, not for each run: a long backlog is looked through at every look.
                 TaskRun.task_type.not_in(_served(within=waiting)),
             )

@@ -55,6 +55,7 @@ class RunAttempt(Base):
     __tablename__ = "run_attempts"
     __table_args__ = (
         Index("ix_run_attempts_open", "worker_id", postgresql_where=text("ended_at IS NULL")),
+        Index("ix_run_attempts_parked", "run_id", postgresql_where=text("outcome = 'parked'")),
     )
 
     run_id: Mapped[UUID] = mapped_column(

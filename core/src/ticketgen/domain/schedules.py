@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from ticketgen.database import Base, new_id, words
+from ticketgen.database import Base, new_id, statement_time, words
 from ticketgen.domain.task_runs import ACTIVE_STATES, TaskRun
 
 __all__ = [
@@ -222,7 +222,7 @@ async def forget_fires(db: AsyncSession, *, older_than: timedelta, limit: int) -
     old = (
         select(ScheduleFire.id)
         .where(
-            ScheduleFire.recorded_at < func.clock_timestamp() - older_than,
+            ScheduleFire.recorded_at < statement_time() - older_than,
             exists().where(
                 newer.schedule == ScheduleFire.schedule, newer.fire_time > ScheduleFire.fire_time
             ),

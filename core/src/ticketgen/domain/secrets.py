@@ -27,7 +27,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ticketgen.database import Base, new_id
+from ticketgen.database import Base, new_id, statement_time
 
 __all__ = [
     "Secret",
@@ -182,7 +182,7 @@ async def reseal(db: AsyncSession, secret_id: UUID, *, sealed: bytes, key_id: st
 
 
 def _ended(*, grace: timedelta, limit: int) -> Select[UUID]:
-    return select(Secret.id).where(Secret.expires_at < func.clock_timestamp() - grace).limit(limit)
+    return select(Secret.id).where(Secret.expires_at < statement_time() - grace).limit(limit)
 
 
 async def count_expired_secrets(db: AsyncSession, *, grace: timedelta, limit: int) -> int:
@@ -201,7 +201,8 @@ def _called(name: SecretName) -> tuple[ColumnElement[bool], ...]:
     return (
         Secret.plugin == name.plugin,
         Secret.name == name.name,
-        Secret.user_id.is_not_distinct_from(name.user_id),
+        # Not IS NOT DISTINCT FROM, which no index knows.
+        Secret.user_id.is_(None) if name.user_id is None else Secret.user_id == name.user_id,
     )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     ForeignKey,
+    Index,
     String,
     Text,
     and_,
@@ -17,11 +18,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ticketgen.database import Base, new_id, words
+from ticketgen.database import Base, new_id, statement_time, words
 from ticketgen.domain.effects import release_effects
 from ticketgen.domain.task_runs import ACTIVE_STATES, TaskRun
 from ticketgen.errors import ConflictError, NotFoundError
@@ -66,9 +68,13 @@ class WorkSession(Base):
     """One site's specification and everything made from it; it belongs to its owner."""
 
     __tablename__ = "sessions"
+    __table_args__ = (
+        Index("ix_sessions_owner_id_updated_at", "owner_id", "updated_at"),
+        Index("ix_sessions_open", "updated_at", postgresql_where=text("stage <> 'completed'")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
-    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"))
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(Text, default="")
     jira_project_key: Mapped[str | None] = mapped_column(String(20))
@@ -236,7 +242,7 @@ def _expired(retention: timedelta) -> ColumnElement[bool]:
 
     A run may have waited for days, and moves no stage: its person has to see how it ended.
     """
-    cutoff = func.clock_timestamp() - retention
+    cutoff = statement_time() - retention
     of_late = select(TaskRun.id).where(
         TaskRun.session_id == WorkSession.id,
         or_(TaskRun.state.in_(ACTIVE_STATES), TaskRun.finished_at >= cutoff),

@@ -19,7 +19,9 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    and_,
     func,
+    or_,
     select,
     text,
     update,
@@ -66,6 +68,14 @@ class RunState(StrEnum):
 
 ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING, RunState.PARKED)
 _ACTIVE_SQL = text("state IN ('queued', 'running', 'parked')")
+_ENDED = "finished_at IS NOT NULL"
+_REQUESTED = "requested_by IS NOT NULL"
+_OF_A_SESSION = "session_id IS NOT NULL"
+
+
+def _some(name: str, *columns: str, rows: str) -> Index:
+    """An index of those rows only."""
+    return Index(f"ix_session_tasks_{name}", *columns, postgresql_where=text(rows))
 
 
 class TaskRun(Base):
@@ -79,25 +89,18 @@ class TaskRun(Base):
             unique=True,
             postgresql_where=_ACTIVE_SQL,
         ),
-        Index("ix_session_tasks_due", "available_at", postgresql_where=text("state = 'queued'")),
         Index("ix_session_tasks_created_at_id", "created_at", "id"),
-        Index("ix_session_tasks_requested_by_created_at", "requested_by", "created_at"),
-        Index("ix_session_tasks_lineage_id_retry_count", "lineage_id", "retry_count"),
-        Index("ix_session_tasks_retry_of", "retry_of"),
-        Index(
-            "ix_session_tasks_schedule",
-            "schedule",
-            postgresql_where=text(
-                "schedule IS NOT NULL AND state IN ('queued', 'running', 'parked')"
-            ),
-        ),
-        Index("ix_session_tasks_parked", "task_type", postgresql_where=text("state = 'parked'")),
-        Index(
-            "ix_session_tasks_unannounced",
-            "finished_at",
-            postgresql_where=text("finished_at IS NOT NULL AND announced_at IS NULL"),
-        ),
-        Index("ix_session_tasks_session_id_task_type", "session_id", "task_type", "created_at"),
+        Index("ix_session_tasks_task_type_created_at_id", "task_type", "created_at", "id"),
+        # Every change of `state` writes each index that has the row: few have it.
+        _some("due", "available_at", rows="state = 'queued'"),
+        _some("parked", "task_type", rows="state = 'parked'"),
+        _some("failed", "created_at", "id", rows="state IN ('failed', 'cancelled')"),
+        _some("unannounced", "finished_at", rows=f"{_ENDED} AND announced_at IS NULL"),
+        _some("schedule", "schedule", rows=f"schedule IS NOT NULL AND {_ACTIVE_SQL}"),
+        _some("retry_of", "retry_of", rows="retry_of IS NOT NULL"),
+        _some("lineage_id_retry_count", "lineage_id", "retry_count", rows="retry_count > 0"),
+        _some("requested_by_created_at", "requested_by", "created_at", rows=_REQUESTED),
+        _some("session_id_task_type", "session_id", "task_type", "created_at", rows=_OF_A_SESSION),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -283,7 +286,12 @@ async def newest_of_lineage(db: AsyncSession, lineage_id: UUID) -> TaskRun:
     """The last run of a chain of retries by hand."""
     newest = await db.scalar(
         select(TaskRun)
-        .where(TaskRun.lineage_id == lineage_id)
+        .where(
+            or_(
+                TaskRun.id == lineage_id,
+                and_(TaskRun.lineage_id == lineage_id, TaskRun.retry_count > 0),
+            )
+        )
         .order_by(TaskRun.retry_count.desc(), TaskRun.id.desc())
         .limit(1)
         .execution_options(populate_existing=True)

@@ -28,7 +28,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ticketgen.database import Base, database_time, new_id
+from ticketgen.database import Base, database_time, new_id, statement_time
 from ticketgen.domain.users import User
 from ticketgen.errors import AuthenticationError, NotFoundError
 
@@ -207,7 +207,7 @@ async def open_stream_pass(db: AsyncSession, *, secret: str, channel: str) -> Us
 
 def _ended(*, grace: timedelta, limit: int) -> Select[UUID]:
     ended = func.least(ApiToken.expires_at, func.coalesce(ApiToken.revoked_at, ApiToken.expires_at))
-    return select(ApiToken.id).where(ended < func.clock_timestamp() - grace).limit(limit)
+    return select(ApiToken.id).where(ended < statement_time() - grace).limit(limit)
 
 
 async def count_expired_tokens(db: AsyncSession, *, grace: timedelta, limit: int) -> int:
@@ -223,6 +223,6 @@ async def delete_expired_tokens(db: AsyncSession, *, grace: timedelta, limit: in
     """
     doomed = _ended(grace=grace, limit=limit)
     result = await db.execute(delete(ApiToken).where(ApiToken.id.in_(doomed)))
-    await db.execute(delete(StreamPass).where(StreamPass.expires_at < func.clock_timestamp()))
+    await db.execute(delete(StreamPass).where(StreamPass.expires_at < statement_time()))
     assert isinstance(result, CursorResult)  # noqa: S101 - narrows the type for the checker
     return int(result.rowcount)

@@ -18,7 +18,8 @@ async def _effects(context: HealthContext) -> Mapping[tuple[str, ...], float]:
 METRICS = (
     Metric(
         name="export_sent_tickets",
-        summary="Tickets sent to targets that create something: done, under way, outcome unknown.",
+        summary="Tickets sent to targets that create something: done, counted as far as "
+        f"{effects.COUNTED}, under way, outcome unknown.",
         read=_effects,
         labels=("outcome",),
     ),
