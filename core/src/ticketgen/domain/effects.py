@@ -282,7 +282,12 @@ async def count_effects(db: AsyncSession, *, plugin: str) -> dict[str, int]:
     Those that are done are counted as far as `COUNTED`.
     """
     mine = Effect.plugin == plugin
-    done = select(Effect.key).where(mine, Effect.state == EffectState.DONE).limit(COUNTED)
+    done = (
+        select(Effect.key)
+        .where(mine, Effect.state == EffectState.DONE)
+        .order_by(Effect.plugin, Effect.operation, Effect.key)  # the index has them together
+        .limit(COUNTED)
+    )
     running = Effect.over_at > func.clock_timestamp()
     intended = (
         select(func.count().filter(running), func.count().filter(~running))

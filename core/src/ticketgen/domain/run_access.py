@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import TaskRun
@@ -16,8 +17,15 @@ def seen_by(user: User) -> ColumnElement[bool] | None:
     """The condition on `TaskRun` that holds for what the user may see; None: all of them."""
     if user.is_admin:
         return None
+    # Two looks into two indexes: with OR in their place every run would be looked at.
+    run = aliased(TaskRun)
     own = select(WorkSession.id).where(WorkSession.owner_id == user.id)
-    return or_(TaskRun.requested_by == user.id, TaskRun.session_id.in_(own))
+    return TaskRun.id.in_(
+        union_all(
+            select(run.id).where(run.requested_by == user.id),
+            select(run.id).where(run.session_id.in_(own)),
+        )
+    )
 
 
 async def may_see_run(db: AsyncSession, run: TaskRun, user: User) -> bool:
