@@ -11,12 +11,12 @@ import typer
 from ticketgen.attached import attached_settings
 from ticketgen.cli.parent import end_with_parent
 from ticketgen.cli.safe import Safe, safe_overrides
+from ticketgen.collecting import uncollected
 from ticketgen.console import run
 from ticketgen.errors import ConfigurationError
 from ticketgen.logs import configure_logs
 from ticketgen.migrations import require_current_schema
 from ticketgen.process_end import end_process_soon
-from ticketgen.runtime import build_runtime
 from ticketgen.settings import Settings
 
 __all__ = ["api", "listen"]
@@ -74,17 +74,21 @@ def api(
 
 async def _serve(settings: Settings, bound: socket.socket) -> None:
     # Not at the top: every command and every worker imports this module, and only this one serves.
-    import uvicorn
+    with uncollected():
+        import uvicorn
 
-    from ticketgen.api.app import create_app
+        from ticketgen.api.app import create_app
+        from ticketgen.runtime import build_runtime
 
+        runtime = build_runtime(settings, application_name="ticketgen-api")
     server = None
-    runtime = build_runtime(settings, application_name="ticketgen-api")
     try:
         await require_current_schema(runtime.engine)
+        with uncollected():
+            app = create_app(runtime)
         server = uvicorn.Server(
             uvicorn.Config(
-                create_app(runtime),
+                app,
                 log_config=None,
                 access_log=False,
                 ws_per_message_deflate=False,
