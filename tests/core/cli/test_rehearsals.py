@@ -105,8 +105,8 @@ def _client(asked: list[str]) -> Journey:
             asked.append(f"{method} {path} {arguments}")
 
     place = Place(url="http://nowhere", token="", token_from="nowhere", local=True)
-    http: Any = None
-    return Journey(client=Told(http=http, place=place))
+    nowhere: Any = None
+    return Journey(client=Told(api=nowhere, place=place))
 
 
 def _opening(

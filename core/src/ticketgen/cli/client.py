@@ -1,10 +1,11 @@
-"""A client of the API over HTTP, with every refusal as an error that says what to do."""
+"""The client of the API as the commands use it: its refusals name commands, not routes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -14,55 +15,47 @@ import httpx2
 from ticketgen.cli.connection import Place
 from ticketgen.cli.equivalents import as_commands
 from ticketgen.cli.printable import printable
-from ticketgen.errors import InvalidInputError, TemporaryError, TicketgenError
+from ticketgen.client import ApiError, ApiUnauthenticatedError, ForeignAnswerError
+from ticketgen.client import ApiProblemError as Refusal
+from ticketgen.client import Client as ApiClient
+from ticketgen.errors import TemporaryError, TicketgenError
 
 __all__ = ["ApiProblemError", "Client", "connected", "segment"]
 
-_TIMEOUT = httpx2.Timeout(60, read=300)
-"""Some answers take minutes: a workbook is read before it is stored."""
+_PATIENCE = timedelta(minutes=1)
+"""So long an API that restarts is waited for while a run is watched."""
 
 _PAGE = 500
 
+_NO_REASON = "The API gives no reason."
 _NO_ROUTE = "There is nothing at this address."
 """What the API says of an address that no route has."""
 
 
-class ApiProblemError(TicketgenError):
-    """The API refused something, or a run failed; with all that it said about it."""
+class ApiProblemError(Refusal):
+    """The API refused something, or a run failed; fit for a terminal, in the words of commands."""
 
-    code = "api_problem"
-
-    def __init__(self, problem: Mapping[str, Any], *, recovery_actions: list[str] | None = None):
+    def __init__(
+        self, problem: Mapping[str, Any], *, recovery_actions: list[str] | None = None
+    ) -> None:
         actions = recovery_actions or [str(item) for item in problem.get("recovery_actions") or []]
         super().__init__(
-            printable(str(problem.get("detail") or "The API gives no reason.")),
+            {**problem, "detail": printable(str(problem.get("detail") or _NO_REASON))},
             recovery_actions=[printable(as_commands(action)) for action in actions],
         )
-        self.problem = dict(problem)
 
     @property
     def error_id(self) -> str | None:
         """What to quote to an administrator."""
-        found = self.problem.get("error_id")
-        return printable(str(found)) if found else None
-
-    @property
-    def findings(self) -> list[dict[str, Any]]:
-        """Every problem of the input."""
-        return list(self.problem.get("findings") or [])
-
-    @property
-    def current(self) -> dict[str, Any] | None:
-        """How things are now, where the request was out of date."""
-        found = self.problem.get("current")
-        return dict(found) if isinstance(found, dict) else None
+        found = super().error_id
+        return printable(found) if found else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """A client that speaks REST to one API; its streams are `following`'s."""
+    """A client of one API, and where that is."""
 
-    http: httpx2.AsyncClient
+    api: ApiClient
     place: Place
 
     async def call(self, method: str, path: str, **arguments: Any) -> Any:
@@ -75,7 +68,10 @@ class Client:
         answer = await self.answer(method, path, **arguments)
         if answer.status_code == HTTPStatus.NO_CONTENT or not answer.content:
             return None
-        return _json(answer, self.place)
+        try:
+            return answer.json(object_hook=_Answer)
+        except ValueError:
+            raise _foreign(answer.status_code, self.place) from None
 
     async def content(self, path: str, **arguments: Any) -> bytes:
         """The bytes of a file; raises as `call` does."""
@@ -97,33 +93,27 @@ class Client:
     async def answer(self, method: str, path: str, **arguments: Any) -> httpx2.Response:
         """A successful answer; raises as `call` does."""
         try:
-            answer = await self.http.request(method, path, **arguments)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise self.unreachable(error) from error
-        except UnicodeEncodeError as error:
-            raise InvalidInputError(
-                "What is to be sent holds characters that are no text.",
-                recovery_actions=["Give it in UTF-8."],
-            ) from error
-        if answer.is_success:
-            return answer
-        raise self._problem(method, path, answer)
+            return await self.api.request(method, path, **arguments)
+        except ApiError as error:
+            raise self.understood(error, f"{method} {path}") from error
 
-    def unreachable(self, error: Exception) -> TemporaryError:
-        """What it means that nothing answered."""
+    def understood(self, error: ApiError, asked: str = "such stream") -> TicketgenError:
+        """The same error in the words of the commands."""
+        if isinstance(error, Refusal):
+            return self._problem(error, asked)
+        if isinstance(error, ForeignAnswerError):
+            return TemporaryError(
+                printable(error.message), recovery_actions=list(error.recovery_actions)
+            )
         start = "See whether `ticketgen up` still runs, and its logs."
         check = "Check TICKETGEN_API_URL, the network, and whether the API runs."
         return TemporaryError(
-            f"The API at {self.place.shown} cannot be reached: "
-            f"{printable(str(error) or type(error).__name__)}",
-            recovery_actions=[start if self.place.local else check],
+            printable(error.message), recovery_actions=[start if self.place.local else check]
         )
 
-    def _problem(self, method: str, path: str, answer: httpx2.Response) -> ApiProblemError:
-        problem = _json(answer, self.place)
-        if not isinstance(problem, dict) or "detail" not in problem:
-            raise _foreign(answer, self.place)
-        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+    def _problem(self, error: Refusal, asked: str) -> ApiProblemError:
+        problem = error.problem
+        if isinstance(error, ApiUnauthenticatedError):
             return ApiProblemError(
                 problem,
                 recovery_actions=[
@@ -131,11 +121,9 @@ class Client:
                     "`ticketgen tokens create`, run at the API."
                 ],
             )
-        unknown = (
-            answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED or problem["detail"] == _NO_ROUTE
-        )
-        if unknown:
-            problem = {**problem, "detail": f"The API at {self.place.shown} has no {method} {path}"}
+        status, detail = problem.get("status"), problem.get("detail")
+        if status == HTTPStatus.METHOD_NOT_ALLOWED or detail == _NO_ROUTE:
+            problem = {**problem, "detail": f"The API at {self.place.shown} has no {asked}"}
             return ApiProblemError(
                 problem,
                 recovery_actions=[
@@ -149,15 +137,13 @@ class Client:
 @asynccontextmanager
 async def connected(place: Place) -> AsyncIterator[Client]:
     """A client for the length of a block."""
-    async with httpx2.AsyncClient(
-        base_url=place.url,
-        headers={"Authorization": f"Bearer {place.token}"},
-        timeout=_TIMEOUT,
-        # Certificates take a while to load; plain HTTP has none, and no redirect is followed.
-        verify=place.url.startswith("https:"),
+    async with ApiClient(
+        place.url,
+        token=place.token,
+        patience=_PATIENCE,
         trust_env=not place.local,  # the way to this machine leads through no proxy
-    ) as http:
-        yield Client(http=http, place=place)
+    ) as opened:
+        yield Client(api=opened, place=place)
 
 
 def segment(word: str) -> str:
@@ -175,16 +161,9 @@ class _Answer(dict[str, Any]):
         )
 
 
-def _json(answer: httpx2.Response, place: Place) -> Any:
-    try:
-        return answer.json(object_hook=_Answer)
-    except ValueError:
-        raise _foreign(answer, place) from None
-
-
-def _foreign(answer: httpx2.Response, place: Place) -> TemporaryError:
+def _foreign(status: int, place: Place) -> TemporaryError:
     return TemporaryError(
-        f"What answers at {place.shown} with {answer.status_code} is not the API of ticketgen.",
+        f"What answers at {place.shown} with {status} is not the API of ticketgen.",
         recovery_actions=[
             "Check the address: a proxy or another program may answer in the API's place."
         ],

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import websockets
-from pydantic import ValidationError
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from websockets.exceptions import WebSocketException
 
 from ticketgen.cli.client import ApiProblemError, Client
 from ticketgen.cli.printable import one_line
 from ticketgen.cli.showing import hint
+from ticketgen.client import ApiError, ProgressMessage
 from ticketgen.console import err
-from ticketgen.progress import ProgressMessage
 
-__all__ = ["ending_of", "progress_bars", "start", "watch", "watch_with_bar"]
+__all__ = ["CONNECTION_LOST", "ending_of", "progress_bars", "start", "watch", "watch_with_bar"]
 
 Seen = Callable[[float, str, bool], None]
-"""Told the percentage, the stage, and whether nobody can take the run at present."""
+"""Told the percentage, the stage, and whether nothing is known to move at present."""
 
-_LOOK_SECONDS = 1.0
-_SETTLED = frozenset({"completed", "failed", "cancelled"})
+CONNECTION_LOST = "The connection to the API is lost; trying again …"
 
 
 async def start(
@@ -37,25 +33,29 @@ async def start(
 
 
 async def watch(client: Client, run_id: str, seen: Seen) -> dict[str, Any]:
-    """The run as it has ended, however that was.
+    """The run as it has ended, however that was; it may have begun before.
 
-    Its stream begins with where it stands and always tells its end, so it may have begun before.
-    Where no stream can be had, the run is looked at every second.
+    Raises:
+        ApiProblemError: it is not to be seen.
+        TemporaryError: the API does not answer any more.
     """
+    reached = 0.0
+
+    def told(message: ProgressMessage) -> None:
+        nonlocal reached
+        if message.type == "resync" or message.is_terminal:
+            return
+        reached = message.progress_percentage or 0.0
+        parked = "parked" in (message.details or {})
+        seen(reached, message.current_stage or "", parked)
+
     try:
-        async for message in _stream(client, run_id):
-            parked = "parked" in (message.details or {})
-            seen(message.progress_percentage or 0.0, message.current_stage or "", parked)
-    except (OSError, WebSocketException, ValidationError):
-        pass  # the run goes on, and so does the look at it
-    while True:
-        run: dict[str, Any] = await client.call("GET", f"/api/runs/{run_id}")
-        if run["status"] in _SETTLED:
-            return run
-        waits = run.get("parked") or {}
-        stage = waits.get("message") or run.get("current_stage") or ""
-        seen(run.get("progress_percentage") or 0.0, stage, bool(waits))
-        await asyncio.sleep(_LOOK_SECONDS)
+        run = await client.api.wait(
+            run_id, seen=told, lost=lambda _: seen(reached, CONNECTION_LOST, True)
+        )
+    except ApiError as error:
+        raise client.understood(error) from error
+    return run.model_dump(mode="json")
 
 
 async def watch_with_bar(client: Client, run: Mapping[str, Any], session: str) -> dict[str, Any]:
@@ -117,16 +117,3 @@ def _onto(progress: Progress, bar: Any) -> Seen:
             hint(stage)
 
     return seen
-
-
-async def _stream(client: Client, run_id: str) -> AsyncIterator[ProgressMessage]:
-    """What the run says, up to its end."""
-    address = f"{client.place.url.replace('http', 'ws', 1)}/api/runs/{run_id}/progress"
-    headers = {"Authorization": f"Bearer {client.place.token}"}
-    proxy: Literal[True] | None = None if client.place.local else True
-    async with websockets.connect(address, additional_headers=headers, proxy=proxy) as stream:
-        async for raw in stream:
-            message = ProgressMessage.model_validate_json(raw)
-            yield message
-            if message.is_terminal:
-                return

@@ -20,6 +20,7 @@ from ticketgen.cli import (
     secrets,
     sessions,
     streams,
+    tasks,
     tickets,
     tokens,
     up,
@@ -70,6 +71,7 @@ app.add_typer(findings.app, name="findings")
 app.add_typer(tickets.app, name="tickets")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(runs.app, name="runs")
+app.add_typer(tasks.app, name="tasks")
 app.command("workers")(workers.workers)
 app.add_typer(effects.app, name="effects")
 app.add_typer(schedules.app, name="schedules")

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import Any
 
-__all__ = ["one_line", "printable", "printable_json"]
+__all__ = ["obeyed_by_none", "one_line", "printable", "printable_json"]
 
 _ORDERING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """What turns the direction of the text around it."""
@@ -28,7 +28,11 @@ def one_line(text: str) -> str:
 
 def printable_json(value: Any) -> str:
     """The value as JSON that means the same, and that a terminal does not obey."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return obeyed_by_none(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def obeyed_by_none(text: str) -> str:
+    """JSON that means the same, and that a terminal does not obey."""
     return _HIDDEN_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 

@@ -187,17 +187,21 @@ class Client:
         return self._kept(merged([self._together(group, refused, lost) for group in groups]))
 
     async def wait(
-        self, task_id: UUID | str, *, seen: Callable[[ProgressMessage], None] | None = None
+        self,
+        task_id: UUID | str,
+        *,
+        seen: Callable[[ProgressMessage], None] | None = None,
+        lost: Callable[[str], None] | None = None,
     ) -> Run:
         """A run as it has ended, however that was; `seen` is told each message until then.
 
-        Raises as `watch`.
+        Else as `watch`, and raises as it does.
         """
-        async with aclosing(self.watch(task_id=task_id)) as messages:
+        async with aclosing(self.watch(task_id=task_id, lost=lost)) as messages:
             async for message in messages:
                 if seen is not None:
                     seen(message)
-        endurance = self._endurance(None)
+        endurance = self._endurance(lost)
         while True:
             try:
                 return await self.run(task_id)
