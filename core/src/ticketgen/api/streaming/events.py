@@ -107,11 +107,14 @@ class _EventStream(Response):
                 task = asyncio.current_task()
                 if failure is None or task is None or task.uncancel():
                     raise
+            except ClientLeft:
+                return
             except Exception as error:
                 # The answer has begun: it can only end. The client comes back and resumes.
-                if closing_of(error) is None and not isinstance(error, ClientLeft):
+                if closing_of(error) is None:
                     raise
                 _log.info("events_ended", reason=f"{type(error).__name__}: {error}"[:300])
+                await _send_end(send)
 
     async def _send_all(self, send: Send) -> None:
         task = asyncio.current_task()
@@ -124,11 +127,15 @@ class _EventStream(Response):
             while parcels:
                 await _send_part(send, b"".join(map(_event, parcels)))
                 parcels = await self._following.take()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await _send_end(send)
 
 
 async def _send_part(send: Send, part: bytes) -> None:
     await send({"type": "http.response.body", "body": part, "more_body": True})
+
+
+async def _send_end(send: Send) -> None:
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _event(parcel: Parcel) -> bytes:
