@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.chaos.installation import forget_settings
@@ -18,11 +19,12 @@ from benchmarks.queues.report import Report
 from benchmarks.queues.scene import opened_scene
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = _parser()
-    arguments = parser.parse_args()
-    figure: Figure = arguments.figure
+    arguments = parser.parse_args(words)
+    if arguments.figure is None:
+        return _all(Path(arguments.folder), shared=arguments.shared)
     try:
         named(arguments.contenders)
     except ValueError as error:
@@ -30,15 +32,27 @@ def main() -> int:
     forget_settings()
     logs = Path(arguments.logs or tempfile.mkdtemp(prefix="queues-logs-"))
     logs.mkdir(parents=True, exist_ok=True)
-    report = asyncio.run(_report(figure, arguments, logs))
-    print(report.as_text())
+    report = asyncio.run(_report(arguments.figure, arguments, logs))
+    print(report.as_text(), flush=True)
     if arguments.json:
         report.write_json(Path(arguments.json))
+    if arguments.text:
+        Path(arguments.text).write_text(report.as_text() + "\n", encoding="utf-8")
     failed = any(row.failures for table in report.tables for row in table.rows)
     if failed or arguments.logs:
         print(f"logs of workers and feeders: {logs}", file=sys.stderr)
     else:
         shutil.rmtree(logs)
+    return 0
+
+
+def _all(folder: Path, *, shared: bool) -> int:
+    """Every figure as it is by default, each on servers of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in FIGURES:
+        files = ["--json", str(folder / f"{figure.name}.json")]
+        files += ["--text", str(folder / f"{figure.name}.md")]
+        main([figure.name, *files, *(["--shared"] if shared else [])])
     return 0
 
 
@@ -63,6 +77,12 @@ async def _report(figure: Figure, arguments: argparse.Namespace, logs: Path) -> 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.queues", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="FIGURE")
+    everything = commands.add_parser("all", help="every figure, which takes most of an hour")
+    everything.set_defaults(figure=None)
+    everything.add_argument("folder", help="where the tables and the JSON of each are written")
+    everything.add_argument(
+        "--shared", action="store_true", help="say that others used the machine"
+    )
     for figure in FIGURES:
         command = commands.add_parser(
             figure.name,
@@ -96,6 +116,7 @@ def _add_common(command: argparse.ArgumentParser, figure: Figure) -> None:
     )
     command.add_argument("--shared", action="store_true", help="say that others used the machine")
     command.add_argument("--json", metavar="FILE", help="write everything measured as JSON too")
+    command.add_argument("--text", metavar="FILE", help="write the tables as Markdown too")
     command.add_argument("--logs", metavar="DIR", help="keep the logs of workers and feeders here")
 
 
