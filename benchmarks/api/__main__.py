@@ -38,9 +38,7 @@ async def _loads(arguments: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-async def _load(
-    api: ApiProcess, people: list[Person], arguments: argparse.Namespace
-) -> Figures:
+async def _load(api: ApiProcess, people: list[Person], arguments: argparse.Namespace) -> Figures:
     load = {
         "host": api.host,
         "port": api.port,

@@ -115,7 +115,7 @@ _DEEDS: tuple[tuple[Callable[[_User], Awaitable[None]], int], ...] = (
 
 async def _use(load: Load, number: int, measured: _Measured, ends: float) -> None:
     person = load.people[number]
-    chance = random.Random(number)  # noqa: S311 - the same plan every time
+    chance = random.Random(number)
     deeds, weights = zip(*_DEEDS, strict=True)
     async with Connection(host=load.host, port=load.port, token=person["token"]) as connection:
         user = _User(

@@ -113,9 +113,7 @@ async def installation(
 
 
 @asynccontextmanager
-async def _process(
-    environment: dict[str, str], log: Path
-) -> AsyncIterator[tuple[int, int]]:
+async def _process(environment: dict[str, str], log: Path) -> AsyncIterator[tuple[int, int]]:
     listening = listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
     command = [sys.executable, str(Path(sys.executable).with_name("ticketgen")), "api"]
@@ -135,14 +133,18 @@ async def _process(
         if process.returncode is None:
             process.terminate()
         await process.wait()
-        if complaints := log.read_text(encoding="utf-8", errors="replace")[-2_000:].strip():
+        if complaints := _told(log):
             print(f"the API said:\n{complaints}", file=sys.stderr)
+
+
+def _told(log: Path) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-2_000:].strip()
 
 
 async def _until_ready(port: int, process: asyncio.subprocess.Process, log: Path) -> None:
     for _ in range(_START_SECONDS * 20):
         if process.returncode is not None:
-            raise RuntimeError(f"the API has ended: {log.read_text(encoding='utf-8')[-2_000:]}")
+            raise RuntimeError(f"the API has ended: {_told(log)}")
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -190,5 +192,5 @@ async def _add_people(engine: AsyncEngine, shape: Shape, count: int) -> None:
         ):
             await connection.execute(text(statement))
     async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text("ANALYZE users, api_tokens, sessions, tickets"))

@@ -83,9 +83,7 @@ class Connection:
     ) -> Answer:
         """Post a long body piece by piece."""
         assert self._writer is not None
-        self._send_head(
-            "POST", path, {"Content-Type": content_type, "Content-Length": str(length)}
-        )
+        self._send_head("POST", path, {"Content-Type": content_type, "Content-Length": str(length)})
         async for part in parts:
             self._writer.write(part)
             await self._writer.drain()

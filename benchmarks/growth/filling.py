@@ -63,8 +63,8 @@ class Shape:
 
     @property
     def users(self) -> int:
-        """With some twenty sessions each."""
-        return max(2, self.sessions // 20)
+        """With some five sessions each."""
+        return max(2, self.sessions // 5)
 
 
 def id_of(kind: str, number: int) -> UUID:
@@ -80,7 +80,7 @@ def _id(kind: str, number: str) -> str:
 async def fill(engine: AsyncEngine, shape: Shape) -> None:
     """Insert everything, and let the planner learn of it; the database is migrated and empty."""
     async with unhurried_engine(engine) as unhurried, unhurried.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
         # No trigger of a foreign key looks anything up: what is inserted here fits together.
         await connection.execute(text("SET session_replication_role = replica"))
         for statement in _statements(shape):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +19,7 @@ from ticketgen.domain import (
     schedules,
     task_runs,
     transitions,
+    watched_runs,
 )
 from ticketgen.domain.run_attempts import AttemptOutcome
 from ticketgen.domain.task_runs import ACTIVE_STATES, NewRun, RunState
@@ -26,7 +27,13 @@ from ticketgen.domain.users import User
 
 __all__ = ["QUESTIONS", "Question"]
 
-Question = Callable[[AsyncSession, Sample], Awaitable[Any]]
+
+class Question(Protocol):
+    """Asks one question about what is at hand."""
+
+    def __call__(self, db: AsyncSession, at: Sample) -> Awaitable[Any]:
+        """Ask it in the transaction of `db`."""
+
 
 _MINUTE = timedelta(minutes=1)
 _SCHEDULE = "cleanup.audit_logs"
@@ -103,6 +110,11 @@ QUESTIONS: dict[str, Question] = {
     "run_access.seen_by": _seen_by,
     "run_access.seen_by (active)": _active_seen_by,
     "run_access.may_see_run": _may_see,
+    "watched_runs.standings": lambda db, at: watched_runs.standings(db, [at.running, at.settled]),
+    "watched_runs.runs_by_id": lambda db, at: watched_runs.runs_by_id(db, [at.running, at.settled]),
+    "watched_runs.newest_runs": lambda db, at: watched_runs.newest_runs(
+        db, [(session, "export") for session in at.sessions]
+    ),
     "run_attempts.open_attempt": lambda db, at: run_attempts.open_attempt(
         db,
         run_id=at.queued,

@@ -98,9 +98,7 @@ async def _pull_before(db: AsyncSession, at: Sample) -> None:
 async def _move_ticket(db: AsyncSession, at: Sample) -> None:
     ticket = await _ticket(db, at, at.ticket)
     needed = (await ticket_dependencies.needs_of(db, ticket.id))[0]
-    await ticket_order.move_ticket(
-        db, ticket, Side.AFTER, await _ticket(db, at, needed.id)
-    )
+    await ticket_order.move_ticket(db, ticket, Side.AFTER, await _ticket(db, at, needed.id))
 
 
 async def _put_generated(db: AsyncSession, at: Sample) -> None:
@@ -230,9 +228,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "validations.read_documents": lambda db, at: validations.read_documents(db, at.verdict),
     "validations.count_warnings": lambda db, at: validations.count_warnings(db, at.verdict),
-    "validations.delete_validations": lambda db, at: validations.delete_validations(
-        db, at.session
-    ),
+    "validations.delete_validations": lambda db, at: validations.delete_validations(db, at.session),
     "artifacts.list_artifacts": lambda db, at: artifacts.list_artifacts(db, at.lineage),
     "artifacts.read_artifact": lambda db, at: artifacts.read_artifact(db, at.lineage, "1.json"),
     "artifacts.read_artifacts": lambda db, at: artifacts.read_artifacts(db, at.lineage),
@@ -269,4 +265,3 @@ QUESTIONS: dict[str, Question] = {
     ),
 }
 """Function, and variant, of the domain → a call of it."""
-

@@ -89,7 +89,7 @@ async def ask(engine: AsyncEngine, question: Ask, *, times: int = 5) -> Asked:
     statements: list[Statement] = []
     for _ in range(times):
         async with factory() as db:
-            await db.connection()
+            _ = await db.connection()
             with recording(engine) as statements:
                 began = time.perf_counter()
                 await question(db)
