@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +22,6 @@ _PATIENCE = 40.0
 _ENDED, _NO_MORE = 1000, 204
 _PAUSE = 0.2
 
-_KEPT_AT_MOST = 1_200
-"""Messages of a stream: a thousand, and what is not trimmed at once."""
-
 
 @dataclass(kw_only=True)
 class Visitor:
@@ -35,8 +33,9 @@ class Visitor:
     record: Record = field(default_factory=Record)
     seen: Counter[str] = field(default_factory=Counter)
     """Statuses and codes that were answered, how the run stood then, and what went wrong."""
-    brought: int | None = None
-    """The number in the position with which it came back last."""
+    waits: list[float] = field(default_factory=list)
+    """Seconds from asking to the first message, each time."""
+    _asked: float | None = None
     _connection: Connection | None = None
 
     async def visit(self, since: float) -> None:
@@ -74,7 +73,7 @@ class Visitor:
         self.seen[f"{'events' if self.plan.events else 'socket'} {status} {code}"] += 1
 
     async def _connected(self) -> Connection:
-        self.brought = self.record.sequence
+        self._asked = time.monotonic()
         kind = "events" if self.plan.events else "progress"
         self._connection = None
         self._connection = await connect(
@@ -88,6 +87,9 @@ class Visitor:
 
     def _take(self, raw: bytes, _now: int) -> None:
         message: dict[str, Any] = from_json(raw)
+        if self._asked is not None:
+            self.waits.append(time.monotonic() - self._asked)
+            self._asked = None
         if message["task_id"] != self.run_id:
             self.seen["of another run"] += 1
         self.record.take(message)
@@ -99,7 +101,8 @@ class Visitor:
             self.seen["wrong id of an event"] += 1
 
     async def _judge(self) -> None:
-        if self._was_stale() and not self.record.resyncs:
+        # One that was left behind shows a hole where no resync explains it.
+        if self.plan.after is not None and not self.record.resyncs:
             self.seen["no resync"] += 1
         if not self.plan.comes_again or not self.record.has_ended or self.record.from_row:
             return
@@ -112,11 +115,3 @@ class Visitor:
         self.seen["not sent away after the end"] += wrong
         self.record.duplicates -= self.record.endings - endings  # asked for
         self.record.endings = endings
-
-    def _was_stale(self) -> bool:
-        """Whether what it came back with was of no stream, or certainly kept no more."""
-        if self.plan.after is not None:
-            return True
-        newest, brought = self.record.sequence, self.brought
-        behind = self.plan.left_behind and newest is not None and brought is not None
-        return behind and (newest or 0) - (brought or 0) > _KEPT_AT_MOST

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from benchmarks.progress.connection import Server
+from benchmarks.progress.figures import spread
 from benchmarks.progress.lines import hear, raise_file_limit, say
 from benchmarks.progress.plan import Visit
 from benchmarks.progress.record import Record
@@ -76,13 +77,15 @@ class Visitors:
             "by_events": sum(visitor.plan.events for visitor in self._visitors),
             "left_behind": sum(visitor.plan.left_behind for visitor in self._visitors),
             **{name: sum(getattr(record, name) for record in records) for name in Record.COUNTS},
+            "attach_seconds": spread(
+                [wait for visitor in self._visitors for wait in visitor.waits]
+            ),
             "seen": dict(sorted(seen.items())),
             "examples": [
                 {
                     "run": visitor.run_id,
                     "plan": asdict(visitor.plan),
                     "record": asdict(visitor.record),
-                    "brought": visitor.brought,
                     "seen": visitor.seen,
                 }
                 for visitor in broken[:_EXAMPLES]

@@ -10,7 +10,7 @@ import gc
 import random
 import time
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -99,7 +99,7 @@ class Watchers:
         self.statuses: Counter[str] = Counter()
         self.mark_ns = 0
         self._from_ns, self._until_ns = 0, 0
-        self._waits = array("q")
+        self._waits, self._sent = array("q"), array("q")
         self._watchers: list[Watcher] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stalled: list[Stalled] = []
@@ -109,6 +109,7 @@ class Watchers:
         """Keep how long a message took, if it was sent while that was asked for."""
         if self._from_ns <= sent < self._until_ns:
             self._waits.append(now - sent)
+            self._sent.append(sent)
 
     async def do(self, order: Order) -> dict[str, Any]:
         """Carry out one order."""
@@ -146,7 +147,7 @@ class Watchers:
 
     def _measure(self, order: Order) -> dict[str, Any]:
         """From now on, for so many seconds."""
-        self._waits = array("q")
+        self._waits, self._sent = array("q"), array("q")
         self._from_ns = time.monotonic_ns()
         self._until_ns = self._from_ns + int(order["seconds"] * 1e9)
         self._cpu, self._clock = time.process_time(), time.monotonic()
@@ -155,8 +156,12 @@ class Watchers:
     def _tell_waits(self, order: Order) -> dict[str, Any]:
         """How long messages took, in milliseconds, and the processors this process used."""
         cpu = time.process_time() - self._cpu
+        by_second: defaultdict[int, list[float]] = defaultdict(list)
+        for sent, wait in zip(self._sent, self._waits, strict=True):
+            by_second[(sent - self._from_ns) // 1_000_000_000].append(wait / 1e6)
         return {
             **spread([wait / 1e6 for wait in self._waits]),
+            "p50_by_second": [spread(by_second[second])["p50"] for second in sorted(by_second)],
             "client_cpu": round(cpu / (time.monotonic() - self._clock), 3),
         }
 
