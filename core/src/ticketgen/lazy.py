@@ -38,13 +38,16 @@ class Lazy(Generic[ValueT_co]):
 
         Raises:
             AttributeError: the module has nothing of that name.
+            TypeError: what it has is None.
             ValueError: the target is not `module:name`.
             BaseException: whatever the module raises while it is imported.
         """
         if not self.is_readable:
             raise ValueError(f"{self.target!r} is not `module:name`")
         module, _, name = self.target.partition(":")
-        value: ValueT_co = attrgetter(name)(import_module(module))
+        value: ValueT_co | None = attrgetter(name)(import_module(module))
+        if value is None:
+            raise TypeError(f"{self.target} is None")
         return value
 
 

@@ -18,6 +18,8 @@ __all__ = ["declared_line"]
 _REVISION_FILE = re.compile(r"(?!\.#|__init__).*\.py")
 """What Alembic takes for one."""
 
+_PLACE = ("revision", "down_revision", "branch_labels", "depends_on")
+
 _HARMLESS = frozenset({"alembic", "sqlalchemy"}) | sys.stdlib_module_names
 """What a revision may import and be known to be importable."""
 
@@ -59,19 +61,22 @@ def _is_plain(names: dict[str, object]) -> bool:
 
 
 def _declared(source: bytes) -> dict[str, object] | None:
-    """The constants of a module that does nothing else than declare; None of any other."""
+    """What a module declares of its place, if it declares only; None of any other.
+
+    Raises:
+        ValueError: its place is computed.
+    """
     names: dict[str, object] = {}
     for statement in ast.parse(source).body:
-        if isinstance(statement, ast.Assign | ast.AnnAssign):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            if not isinstance(statement.value, ast.Constant):
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                # What upgrade and downgrade work with may well be computed.
+                names |= {name: ast.literal_eval(value)} if name in _PLACE else {}
+            case _ if not _only_declares(statement):
                 return None
-            for target in targets:
-                if not isinstance(target, ast.Name):
-                    return None
-                names[target.id] = statement.value.value
-        elif not _only_declares(statement):
-            return None
     return names
 
 
