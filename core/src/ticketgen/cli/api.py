@@ -21,6 +21,12 @@ from ticketgen.settings import Settings
 
 __all__ = ["api", "listen"]
 
+_LARGEST_FRAME = 1024 * 1024
+"""Bytes a client of a stream may send at once; what it says to a dashboard is far shorter."""
+
+_GRACE_SECONDS = 3
+"""So long requests under way may take once the process is told to stop; streams end at once."""
+
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket.
@@ -91,9 +97,14 @@ async def _serve(settings: Settings, bound: socket.socket) -> None:
                 app,
                 log_config=None,
                 access_log=False,
+                # The one of uvicorn's that costs least for each message; compression would take
+                # 64 KiB of memory for each client.
+                ws="websockets-sansio",
                 ws_per_message_deflate=False,
+                ws_max_size=_LARGEST_FRAME,
                 ws_ping_interval=20,
-                timeout_graceful_shutdown=5,
+                ws_ping_timeout=20,
+                timeout_graceful_shutdown=_GRACE_SECONDS,
             )
         )
         await asyncio.shield(server.serve(sockets=[bound]))
