@@ -42,12 +42,14 @@ async def fan_out(scene: Scene, load: Load) -> dict[str, Any]:
             waits = await watchers.ask("waits")
             await publisher.ask("settle")
             report = await watchers.ask("report", patience=30)
+            counters = await scene.counters(api)
     return {
         "sockets": load.sockets,
         "opened": opened,
         "publish_to_receive_ms": waits,
         "to_be_received": (published["published"] // load.runs + 1) * load.sockets,
         "messages": report,
+        "counted_by_the_api": counters,
         "publisher": published,
         "machine_cpu": round(busy / (ended.at - began.at), 2),
         "api": {

@@ -50,6 +50,7 @@ async def redis_restart(
         published = await publisher.ask("published")
         await publisher.ask("settle")
         report = await watchers.ask("report", patience=60)
+        counters = await scene.counters(api)
         restarted = api.process.returncode is not None
     return {
         "opened": opened,
@@ -60,4 +61,5 @@ async def redis_restart(
         "api_ended": restarted,
         "publisher": published,
         "messages": report,
+        "counted_by_the_api": counters,
     }

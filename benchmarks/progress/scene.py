@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import sys
+import urllib.request
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = ["ApiProcess", "Scene", "scene"]
 
 _UP_WITHIN = 60.0
 _END_WITHIN = 30.0
+_COUNTED = "ticketgen_stream_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,22 @@ class Scene:
             yield ApiProcess(process=process, port=port)
         finally:
             await _ended(process)
+
+    async def counters(self, api: ApiProcess) -> dict[str, int]:
+        """What the process itself counts of its streams."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{api.port}/metrics",
+            headers={"Authorization": f"Bearer {self.token}"},
+        )
+
+        def read() -> str:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                text: str = answer.read().decode()
+            return text
+
+        lines = (await asyncio.to_thread(read)).splitlines()
+        figures = dict(line.split(" ", 1) for line in lines if line.startswith(_COUNTED))
+        return {name.removeprefix(_COUNTED): int(float(it)) for name, it in figures.items()}
 
     def publisher(self) -> contextlib.AbstractAsyncContextManager[Helper]:
         """A process that works on runs."""

@@ -44,6 +44,7 @@ async def sigterm(scene: Scene, load: Load) -> dict[str, Any]:
         published = await publisher.ask("published")
         await publisher.ask("settle")
         report = await watchers.ask("report", patience=60)
+        counters = await scene.counters(second)
     return {
         "opened": opened,
         "exit_seconds": round(exit_seconds, 2),
@@ -51,4 +52,5 @@ async def sigterm(scene: Scene, load: Load) -> dict[str, Any]:
         "resumed_after": resumed,
         "publisher": published,
         "messages": report,
+        "counted_by_the_api": counters,
     }

@@ -49,11 +49,12 @@ async def stalled(
         published = await publisher.ask("published")
         await publisher.ask("settle")
         report = await watchers.ask("report", patience=30)
+        counters = await scene.counters(api)
     return {
         "opened": opened,
         **told,
         **ends,
-        "not_sent_to_them_mb": round(
+        "published_for_them_mb": round(
             readers * stall_seconds * _LOUD["rate"] * _LOUD["bytes"] / 1e6
         ),
         "without": without,
@@ -61,6 +62,7 @@ async def stalled(
         "p99_ratio": round(beside["waits"]["p99"] / without["waits"]["p99"], 2),
         "publisher": published,
         "messages": report,
+        "counted_by_the_api": counters,
     }
 
 
