@@ -69,7 +69,7 @@ async def test_every_client_gets_its_ending_once_however_it_comes_and_goes(
     broken = [visitor for visitor in visitors if not is_whole(visitor)]
     assert broken == []
     assert sum(visitor.plan.events for visitor in visitors) > 20
-    assert sum(visitor.record.snapshots > 1 for visitor in visitors) > 5, "nobody came back"
+    assert any(visitor.record.snapshots > 1 for visitor in visitors), "nobody came back"
 
 
 def _message(sequence: int, kind: str = "progress") -> dict[str, Any]:
