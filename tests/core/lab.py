@@ -158,6 +158,7 @@ async def open_lab(
     registry = registry_of(settings, lab_plugin(*tasks, schedules=schedules))
     async with open_runtime(settings, registry=registry) as runtime:
         yield runtime
+        await runtime.announcer.all_noted()
         pool: Any = runtime.engine.pool
         assert pool.checkedout() == 0, "a database connection was not given back"
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from uuid import UUID
 
 import structlog
@@ -23,6 +24,7 @@ from ticketgen.background import end_tasks
 from ticketgen.database import SessionFactory
 from ticketgen.domain import task_runs
 from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.grouping import Grouping
 from ticketgen.hooks import HookCaller
 from ticketgen.ports import Host, SettledRun
 from ticketgen.progress import Publisher, publish_ending
@@ -64,19 +66,24 @@ class Announcer:
         if not await publish_ending(self.publisher, run):
             return False
         if not self.hooks.implementers(_HOOK):
-            await self._note(run)
+            _ = self._notes.put(run.id)  # nobody waits for it
         elif self.may_tell() and len(self._waiting) < _MOST_WAITING:
             self._waiting[run.id] = run
             self._begin_to_tell()
         return True
 
+    async def all_noted(self) -> None:
+        """Wait until what was announced so far is noted in the rows."""
+        if self._notes.task is not None:
+            await asyncio.wait({self._notes.task})
+
     async def finish(self) -> None:
         """Tell what is left, as far as that goes quickly; another process tells the rest."""
-        telling = self._telling
-        if telling is None:
+        telling = [task for task in (self._telling, self._notes.task) if task is not None]
+        if not telling:
             return
-        await asyncio.wait({telling}, timeout=_LAST_SECONDS)
-        await end_tasks(telling)
+        await asyncio.wait(telling, timeout=_LAST_SECONDS)
+        await end_tasks(*telling)
         if self._waiting:
             _log.warning("endings_left_to_others", runs=len(self._waiting))
             self._waiting.clear()
@@ -108,13 +115,19 @@ class Announcer:
             await task_runs.mark_announced(db, run.id)
             await db.commit()
 
-    async def _note(self, run: TaskRun) -> None:
+    @cached_property
+    def _notes(self) -> Grouping[UUID, None]:
+        return Grouping(self._note)
+
+    async def _note(self, run_ids: Sequence[UUID]) -> Sequence[None]:
+        """Note of many at once that they are announced: nobody waits for it."""
         try:
             async with self.session_factory() as db:
-                await task_runs.mark_announced(db, run.id)
+                await task_runs.mark_announced(db, *run_ids)
                 await db.commit()
         except (DBAPIError, PoolTimeoutError, OSError) as error:
-            _log.warning("announcement_not_noted", run=str(run.id), error=str(error))
+            _log.warning("announcement_not_noted", runs=len(run_ids), error=str(error)[:300])
+        return [None] * len(run_ids)
 
 
 def _settled(run: TaskRun) -> SettledRun:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from ticketgen.domain.task_runs import TaskRun
@@ -40,6 +42,8 @@ class HeldRun:
         """Done, with the reason, when the handler is to stop."""
         self.outcome: Outcome | None = None
         """What the handler came to; from then on only the settling is left."""
+        self.unstored: Mapping[str, Any] | None = None
+        """The last progress of the handler, if its row does not have it yet."""
         self.is_asked = False
         """Whether it was told to; a blocked loop may not have heard it yet."""
 

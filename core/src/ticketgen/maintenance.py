@@ -189,7 +189,8 @@ class Reconciler:
                 _log.exception("announcing_failed", run=str(run.id))
                 continue
             if not said:
-                return  # Redis is away: the next one would wait for it as long
+                break  # Redis is away: the next one would wait for it as long
+        await self.settler.announcer.all_noted()
 
     async def _redeliver(self) -> None:
         """Push what is due and unknown to the queue: a page a time, on while pages are lost."""

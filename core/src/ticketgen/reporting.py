@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import structlog
-from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ticketgen.background import end_tasks
 from ticketgen.database import SessionFactory
-from ticketgen.domain.task_runs import RunState, TaskRun
+from ticketgen.domain.task_runs import TaskRun
 from ticketgen.domain.transitions import StaleAttemptError
+from ticketgen.domain.transitions_together import store_progress
+from ticketgen.grouping import Grouping
 from ticketgen.progress import Publisher, publish_progress
 from ticketgen.storable import storable, storable_text
 
-__all__ = ["ProgressReporter", "as_sent"]
+__all__ = ["ProgressReporter", "ProgressRows", "as_sent"]
 
 _log = structlog.get_logger(__name__)
 
@@ -34,15 +36,38 @@ def as_sent(
     return round(percentage, 2), storable_text(stage), storable(details)
 
 
+class ProgressRows:
+    """Keeps in the rows how far runs are, of all runs of a process by one statement at a time."""
+
+    def __init__(self, session_factory: SessionFactory) -> None:
+        self._session_factory = session_factory
+        self._grouping = Grouping(self._store)
+
+    async def store(self, run: TaskRun, progress: dict[str, Any]) -> None:
+        """Keep the progress of an attempt; what cannot be kept now is logged."""
+        await self._grouping.ask((run.id, run.attempt, progress))
+
+    async def _store(self, said: Sequence[tuple[UUID, int, dict[str, Any]]]) -> Sequence[None]:
+        newest = {(run_id, attempt): progress for run_id, attempt, progress in said}
+        try:
+            async with self._session_factory() as db:
+                await store_progress(db, newest)
+                await db.commit()
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            _log.warning("progress_not_stored", error=str(error))
+        return [None] * len(said)
+
+
 class ProgressReporter:
     """The progress port of one attempt: at most ten messages a second, the last always sent."""
 
-    def __init__(self, run: TaskRun, publisher: Publisher, session_factory: SessionFactory) -> None:
+    def __init__(self, run: TaskRun, publisher: Publisher, rows: ProgressRows) -> None:
         self._run = run
         self._publisher = publisher
-        self._session_factory = session_factory
+        self._rows = rows
         self._latest: tuple[float, str, dict[str, Any]] | None = None
-        self._unstored: tuple[float, str, dict[str, Any]] | None = None
+        self.unstored: dict[str, Any] | None = None
+        """What was sent and is not in the row yet: the settling of the attempt puts it there."""
         self._waiting = asyncio.Event()
         self._stored_at = float("-inf")
 
@@ -68,11 +93,9 @@ class ProgressReporter:
             await end_tasks(sender)
 
     async def _finish(self, sender: asyncio.Task[None]) -> None:
-        """Send and store the last value, however soon after the one before it came."""
+        """Send the last value, however soon after the one before it came."""
         await end_tasks(sender)
-        await self._send()
-        if self._unstored is not None:
-            await self._store(*self._unstored)
+        await self._send(store=False)
 
     async def _send_regularly(self) -> None:
         while True:
@@ -80,7 +103,7 @@ class ProgressReporter:
             await self._send()
             await asyncio.sleep(_PUBLISH_SECONDS)
 
-    async def _send(self) -> None:
+    async def _send(self, *, store: bool = True) -> None:
         self._waiting.clear()
         latest = self._latest
         if latest is None:
@@ -96,30 +119,13 @@ class ProgressReporter:
             details=details,
             attempt=self._run.attempt,
         )
-        self._unstored = latest
+        stored = {"percentage": percentage, "stage": stage, "details": details}
+        self.unstored = stored
         if self._latest is latest:  # else a newer one came meanwhile; or we were cancelled above
             self._latest = None
         now = asyncio.get_running_loop().time()
-        if now - self._stored_at >= _STORE_SECONDS:
+        if store and now - self._stored_at >= _STORE_SECONDS:
             self._stored_at = now
-            await self._store(percentage, stage, details)
-            if self._unstored is latest:  # else a newer one came; or we were cancelled above
-                self._unstored = None
-
-    async def _store(self, percentage: float, stage: str, details: dict[str, Any]) -> None:
-        """Keep the progress in the row too, for whoever asks while Redis is away."""
-        try:
-            async with self._session_factory() as db:
-                await db.execute(
-                    update(TaskRun)
-                    .where(
-                        TaskRun.id == self._run.id,
-                        TaskRun.attempt == self._run.attempt,
-                        TaskRun.state == RunState.RUNNING,
-                    )
-                    .values(progress={"percentage": percentage, "stage": stage, "details": details})
-                    .execution_options(synchronize_session=False)
-                )
-                await db.commit()
-        except (DBAPIError, PoolTimeoutError, OSError) as error:
-            _log.warning("progress_not_stored", error=str(error))
+            await self._rows.store(self._run, stored)
+            if self.unstored is stored:  # else a newer one came; or we were cancelled above
+                self.unstored = None

@@ -8,7 +8,6 @@ been overtaken finds nothing to settle.
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -32,7 +31,8 @@ from ticketgen.maintenance import repeating
 from ticketgen.outcomes import Cancelled, Failed, HandedBack, Outcome, Parked
 from ticketgen.ports import StartedRun
 from ticketgen.registry import RegisteredTask
-from ticketgen.reporting import ProgressReporter
+from ticketgen.reporting import ProgressReporter, ProgressRows
+from ticketgen.run_claims import RunClaims
 from ticketgen.runtime import Runtime
 from ticketgen.settling import identity_of
 from ticketgen.solitude import Solitude
@@ -70,11 +70,18 @@ class Runner:
         self._solitude = Solitude()
         self._waiting: set[UUID] = set()
         self._abandoned: set[asyncio.Task[Outcome]] = set()
+        self._progress_rows = ProgressRows(runtime.session_factory)
         self.worker_id = worker_id
-        self.worker = worker
-        """What people know the process by: `host:pid`."""
         self.hands = Hands()
         """The runs at work here."""
+        self.claims = RunClaims(
+            session_factory=runtime.session_factory,
+            registry=runtime.registry,
+            settings=runtime.settings,
+            worker_id=worker_id,
+            worker=worker,
+            hands=self.hands,
+        )
 
     def may_take(self) -> int | None:
         """How many more runs may be taken: none while one is, or waits to be, alone; else any."""
@@ -114,9 +121,11 @@ class Runner:
 
     async def _run(self, run_id: UUID, *, alone: bool) -> bool:
         """Do it all for one run; False if there was nothing to claim."""
-        held = await self._claim(run_id, alone=alone)
+        held, shutdown = await self._claim(run_id, alone=alone)
         if held is None:
             _log.debug("run_not_claimable", run=str(run_id))
+            if shutdown:
+                raise asyncio.CancelledError
             return False
         run = held.run
         registered = self._registry.tasks[run.task_type]
@@ -128,45 +137,31 @@ class Runner:
             attempt=run.attempt,
         ):
             try:
-                outcome, shutdown = await self._work(held, registered)
+                outcome: Outcome = HandedBack()
+                if not shutdown:
+                    outcome, shutdown = await self._work(held, registered)
                 held.outcome = outcome
-                await self._settle_surely(run, outcome, shutdown=shutdown)
+                await self._settle_surely(held, outcome, shutdown=shutdown)
             except StaleAttemptError:
                 _log.warning("attempt_overtaken")
             finally:
                 self.hands.drop(held)
         return True
 
-    async def _claim(self, run_id: UUID, *, alone: bool) -> HeldRun | None:
-        """Claim the run and take it in hand, before anybody could miss its renewal."""
-        begun = time.monotonic()
-        async with self._session_factory() as db:
-            run = await transitions.claim_run(
-                db,
-                run_id,
-                worker_id=self.worker_id,
-                worker=self.worker,
-                lease=self._settings.lease,
-                alone=alone,
-            )
-            if run is None:
-                return None
-            if run.task_type not in self._registry.served:
-                # Not committed: it stays queued for a worker that has the plugin, and in use.
-                _log.error("run_not_served_here", run=str(run_id), task=run.task_type)
-                return None
-            held = HeldRun(run, claimed_at=begun, time_limit=self._limit(run))
-            self.hands.take(held)
-            try:
-                await db.commit()
-            except BaseException:
-                self.hands.drop(held)
-                raise
-            held.confirmed = True
-        return held
+    async def _claim(self, run_id: UUID, *, alone: bool) -> tuple[HeldRun | None, bool]:
+        """What was claimed, and whether we shut down meanwhile.
 
-    def _limit(self, run: TaskRun) -> timedelta:
-        return self._registry.tasks[run.task_type].task.timeout or self._settings.job_timeout
+        It may be claimed by one transaction with others, which nobody breaks off: what has been
+        claimed for us is handed back.
+        """
+        claiming = asyncio.create_task(self.claims.claim(run_id, alone=alone), name="claim")
+        shutdown = False
+        while not claiming.done():
+            try:
+                await asyncio.wait({claiming})
+            except asyncio.CancelledError:
+                shutdown = True
+        return claiming.result(), shutdown
 
     async def _reserve(self, run_id: UUID, *, renewing: bool = False) -> bool:
         """Keep a run from others that may be claimed alone only; False if it is none such."""
@@ -195,9 +190,9 @@ class Runner:
         """Run the handler until it ends or has to stop; the outcome, and whether we shut down."""
         _log.info("run_began", tries=held.run.tries)
         handler = asyncio.create_task(
-            self._handle(held.run, registered), name=f"handler:{held.run.task_type}"
+            self._handle(held, registered), name=f"handler:{held.run.task_type}"
         )
-        limit = self._limit(held.run)
+        limit = self.claims.time_limit(held.run)
         first: set[asyncio.Future[Any]] = {handler, held.stopped}
         told: Outcome | None = None
         shutdown = False
@@ -213,18 +208,22 @@ class Runner:
             shutdown = await self._stop(handler) or shutdown
         return outcome_of_stopped(handler, told), shutdown
 
-    async def _handle(self, run: TaskRun, registered: RegisteredTask) -> Outcome:
+    async def _handle(self, held: HeldRun, registered: RegisteredTask) -> Outcome:
         """What the handler makes of it; raises only if it is overtaken or cancelled."""
+        run = held.run
         try:
             payload = registered.task.payload.model_validate(run.payload)
         except ValidationError as error:
             return self._unreadable(registered, error)
-        reporter = ProgressReporter(run, self._runtime.publisher, self._session_factory)
+        reporter = ProgressReporter(run, self._runtime.publisher, self._progress_rows)
         context = self._context(run, registered, reporter)
 
         async def work() -> BaseModel | dict[str, Any]:
-            async with reporter.running():
-                return await registered.task.handler(context, payload)
+            try:
+                async with reporter.running():
+                    return await registered.task.handler(context, payload)
+            finally:
+                held.unstored = reporter.unstored
 
         return await outcome_of(work)
 
@@ -278,13 +277,13 @@ class Runner:
             handler.add_done_callback(self._abandoned.discard)
         return shutdown
 
-    async def _settle_surely(self, run: TaskRun, outcome: Outcome, *, shutdown: bool) -> None:
+    async def _settle_surely(self, held: HeldRun, outcome: Outcome, *, shutdown: bool) -> None:
         """Settle, again and again until the database has it.
 
         A shutdown does not cut it short at once, but after the grace: with the database away
         the run is then left to the reconciler, like any run of a worker that died.
         """
-        settling = asyncio.create_task(self._settle_with_patience(run, outcome))
+        settling = asyncio.create_task(self._settle_with_patience(held, outcome))
         grace = max(_SETTLE_SECONDS, self._settings.shutdown_grace.total_seconds())
         while not settling.done():
             try:
@@ -299,12 +298,12 @@ class Runner:
         if shutdown:
             raise asyncio.CancelledError
 
-    async def _settle_with_patience(self, run: TaskRun, outcome: Outcome) -> None:
+    async def _settle_with_patience(self, held: HeldRun, outcome: Outcome) -> None:
         delay, longest = _SETTLE_AGAIN_SECONDS
         refused = False
         while True:
             try:
-                await self._settler.settle(run, outcome)
+                await self._settler.settle(held.run, outcome, progress=held.unstored)
             except (DBAPIError, PoolTimeoutError, OSError) as error:
                 if passes_by_itself(error):
                     _log.warning("settle_postponed", error=str(error), retry_in=delay)

@@ -9,7 +9,9 @@ reconciler.
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +26,9 @@ from ticketgen.domain.run_attempts import AttemptOutcome
 from ticketgen.domain.sessions import Stage
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.transitions import POISON_BOUND, StaleAttemptError
+from ticketgen.domain.transitions_together import Completion, complete_runs, store_progress
 from ticketgen.errors import AdminRequiredError, NotFoundError, TicketgenError
+from ticketgen.grouping import Grouping
 from ticketgen.handling import next_try
 from ticketgen.outcomes import Cancelled, Completed, Failed, HandedBack, Outcome, Parked
 from ticketgen.plugin import RetryPolicy, StageMoves, Task
@@ -63,20 +67,61 @@ class Settler:
     settings: Settings
     randomness: random.Random = field(default_factory=random.Random)
 
-    async def settle(self, run: TaskRun, outcome: Outcome) -> TaskRun:
+    async def settle(
+        self, run: TaskRun, outcome: Outcome, *, progress: Mapping[str, Any] | None = None
+    ) -> TaskRun:
         """End the attempt that `run` names, and tell whoever has to know.
+
+        `progress` is the last that it said of itself, if that is not in its row yet.
 
         Raises:
             StaleAttemptError: the attempt counts no more; nothing was written.
             DBAPIError: the database did not take it.
         """
-        settled = await self.store(run, outcome)
+        settled = await self._complete_with_others(run, outcome, progress)
+        if settled is None:
+            settled = await self.store(run, outcome, progress=progress)
         await self._tell(settled, due=isinstance(outcome, HandedBack))
         return settled
 
-    async def store(self, run: TaskRun, outcome: Outcome) -> TaskRun:
+    async def _complete_with_others(
+        self, run: TaskRun, outcome: Outcome, progress: Mapping[str, Any] | None
+    ) -> TaskRun | None:
+        """Complete it by one statement with all others that end now; None if it is no such case.
+
+        One that moves its session waits for the session's lock, and takes nobody with it.
+        """
+        moves = run.session_id is not None and self._moves(run).on_success is not None
+        if not isinstance(outcome, Completed) or moves:
+            return None
+        return await self._completions.ask(
+            Completion(
+                run_id=run.id,
+                attempt=run.attempt,
+                result_summary=outcome.summary,
+                progress=progress,
+            )
+        )
+
+    @cached_property
+    def _completions(self) -> Grouping[Completion, TaskRun | None]:
+        return Grouping(self._complete)
+
+    async def _complete(self, completions: Sequence[Completion]) -> list[TaskRun | None]:
+        async with self.session_factory() as db:
+            settled = {run.id: run for run in await complete_runs(db, completions)}
+            await db.commit()
+        for run in settled.values():
+            _log.info("run_settled", run=str(run.id), attempt=run.attempt, state=str(run.state))
+        return [settled.get(item.run_id) for item in completions]
+
+    async def store(
+        self, run: TaskRun, outcome: Outcome, *, progress: Mapping[str, Any] | None = None
+    ) -> TaskRun:
         """End the attempt in the database only; the reconciler tells the rest. Raises as above."""
         async with self.session_factory() as db:
+            if progress is not None:
+                await store_progress(db, {(run.id, run.attempt): progress})
             settled = await self._settled(db, run, outcome)
             if not settled.is_settled and settled.cancel_requested_at is not None:
                 await db.rollback()

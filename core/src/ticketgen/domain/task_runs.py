@@ -14,13 +14,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     ColumnElement,
     ForeignKey,
     Index,
     String,
+    Uuid,
     and_,
+    any_,
     func,
+    literal,
     or_,
     select,
     text,
@@ -370,11 +374,14 @@ async def hold_announcement(db: AsyncSession, run_id: UUID) -> bool:
     return untold is not None
 
 
-async def mark_announced(db: AsyncSession, run_id: UUID) -> None:
-    """Note that the ending of a settled run has been published."""
+async def mark_announced(db: AsyncSession, *run_ids: UUID) -> None:
+    """Note that the endings of settled runs have been published."""
     await db.execute(
         update(TaskRun)
-        .where(TaskRun.id == run_id, TaskRun.finished_at.is_not(None))
+        .where(
+            TaskRun.id == any_(literal(list(run_ids), ARRAY(Uuid))),
+            TaskRun.finished_at.is_not(None),
+        )
         .values(announced_at=func.clock_timestamp())
         .execution_options(synchronize_session=False)
     )
