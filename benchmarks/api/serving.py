@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from benchmarks.chaos.installation import forget_settings
-from benchmarks.growth.filling import PER_SESSION, Shape, fill, id_of
+from benchmarks.growth.filling import Shape, fill, id_of
 from ticketgen.cli.api import listen
 from ticketgen.database import create_engine
 from ticketgen.embedded import EmbeddedServers
@@ -168,7 +168,7 @@ async def _add_people(engine: AsyncEngine, shape: Shape, count: int) -> None:
         return f"('{str(first)[:24]}' || lpad(to_hex({before} + {number}), 12, '0'))::uuid"
 
     user = make("user", shape.users, "n")
-    ticket_session = make("session", shape.sessions, f"(n - 1) / {PER_SESSION} + 1")
+    ticket_session = make("session", shape.sessions, f"(n - 1) / {shape.per_session} + 1")
     async with engine.begin() as connection:
         for statement in (
             f"""INSERT INTO users (id, name, role)
@@ -185,10 +185,10 @@ async def _add_people(engine: AsyncEngine, shape: Shape, count: int) -> None:
                    description, generated_title, generated_description, writer, sources, notes,
                    revision)
             SELECT {make("ticket", shape.rows, "n")}, {ticket_session},
-                   'bundles:content-type:c' || n % {PER_SESSION}, 'bundles', 'Group ' || n % 6,
-                   (n - 1) % {PER_SESSION} + 1, 'Component ' || n, repeat('A sentence. ', 100),
+                   'bundles:content-type:c' || n % {shape.per_session}, 'bundles', 'Group ' || n % 6,
+                   (n - 1) % {shape.per_session} + 1, 'Component ' || n, repeat('A sentence. ', 100),
                    'Component ' || n, repeat('A sentence. ', 100), 'template', '[]', '[]', 1
-            FROM generate_series(1, {count * 2 * PER_SESSION}) n""",
+            FROM generate_series(1, {count * 2 * shape.per_session}) n""",
         ):
             await connection.execute(text(statement))
     async with engine.connect() as connection:

@@ -16,12 +16,6 @@ from ticketgen.database import unhurried_engine
 
 __all__ = ["BIG", "Shape", "fill", "id_of"]
 
-PER_SESSION = 50
-"""Tickets, runs, failures and audit entries that a session has on average."""
-
-ACTIVE = 300
-"""Runs that are not settled, at every size: more history is no more work."""
-
 BIG = (
     "artifacts",
     "audit_log",
@@ -55,16 +49,22 @@ class Shape:
 
     rows: int
     """Runs, attempts, tickets, audit entries, failures, effects: so many of each."""
+    per_session: int = 50
+    """Of each of them, on average."""
+    per_user: int = 5
+    """Sessions of each user."""
+    active: int = 300
+    """Runs that are not settled, whatever the size: more history is no more work."""
 
     @property
     def sessions(self) -> int:
-        """With some fifty of each."""
-        return max(2, self.rows // PER_SESSION)
+        """All of them together have the rows."""
+        return max(2, self.rows // self.per_session)
 
     @property
     def users(self) -> int:
-        """With some five sessions each."""
-        return max(2, self.sessions // 5)
+        """All of them together have the sessions."""
+        return max(2, self.sessions // self.per_user)
 
 
 def id_of(kind: str, number: int) -> UUID:
@@ -140,7 +140,7 @@ def _sessions(shape: Shape) -> str:
 
 
 def _sheets_and_tickets(shape: Shape) -> list[str]:
-    session = _id("session", f"(n - 1) / {PER_SESSION} + 1")
+    session = _id("session", f"(n - 1) / {shape.per_session} + 1")
     text_of = "repeat('As an editor I want component ' || n || ' to be there. ', 4)"
     return [
         f"""INSERT INTO uploads (id, session_id, file_name, csv_type, confidence, detected_by,
@@ -152,15 +152,15 @@ def _sheets_and_tickets(shape: Shape) -> list[str]:
         f"""INSERT INTO tickets (id, session_id, key, csv_type, entity_group, position, title,
                description, generated_title, generated_description, writer, assignee, sources,
                notes, revision, edited_at, created_at)
-        SELECT {_id("ticket", "n")}, {session}, 'bundles:content-type:c' || n % {PER_SESSION},
-               'bundles', 'Group ' || n % 6, (n - 1) % {PER_SESSION} + 1, 'Component ' || n,
+        SELECT {_id("ticket", "n")}, {session}, 'bundles:content-type:c' || n % {shape.per_session},
+               'bundles', 'Group ' || n % 6, (n - 1) % {shape.per_session} + 1, 'Component ' || n,
                {text_of}, 'Component ' || n, {text_of}, 'template',
                CASE WHEN n % 7 = 0 THEN 'ada' END, '[]', '[]', 1,
                CASE WHEN n % 10 = 0 THEN clock_timestamp() END, clock_timestamp()
         FROM generate_series(1, {shape.rows}) n""",
         f"""INSERT INTO ticket_dependencies (ticket_id, depends_on_id, by_person, removed)
         SELECT {_id("ticket", "n")}, {_id("ticket", "n - 1")}, false, n % 20 = 0
-        FROM generate_series(1, {shape.rows}) n WHERE (n - 1) % {PER_SESSION} > 0""",
+        FROM generate_series(1, {shape.rows}) n WHERE (n - 1) % {shape.per_session} > 0""",
     ]
 
 
@@ -169,44 +169,49 @@ def _verdicts(shape: Shape) -> list[str]:
         f"""INSERT INTO validations (id, session_id, task_id, content_revision, passed,
                ticket_count, failed_count, created_at)
         SELECT {_id("validation", "n")}, {_id("session", "(n - 1) / 2 + 1")},
-               {_id("run", f"(n - 1) / 2 * {PER_SESSION} + 1")}, n % 2, n % 3 > 0, {PER_SESSION},
-               0, clock_timestamp() - (n % 2) * interval '1 hour'
+               {_id("run", f"(n - 1) / 2 * {shape.per_session} + 1")},
+               (n + 1) % 2, n % 3 > 0, {shape.per_session}, 0,
+               clock_timestamp() - (n % 2) * interval '1 hour'
         FROM generate_series(1, {shape.sessions * 2}) n""",
         f"""INSERT INTO ticket_validations (validation_id, ticket_id, passed, findings, document)
-        SELECT {_id("validation", f"(n - 1) / {PER_SESSION} * 2 + 1")}, {_id("ticket", "n")},
+        SELECT {_id("validation", f"(n - 1) / {shape.per_session} * 2 + 2")}, {_id("ticket", "n")},
                n % 9 > 0, '[]', '{{"type": "doc", "version": 1, "content": []}}'
         FROM generate_series(1, {shape.rows}) n""",
     ]
 
 
 def _runs(shape: Shape) -> list[str]:
-    settled = shape.rows - ACTIVE
-    state = f"""CASE WHEN n <= {settled}
+    settled = shape.rows - shape.active
+    # Of every session an export, with what it has exported.
+    first = f"n % {shape.per_session} = {1 % shape.per_session}"
+    again = f"n % 20 = 1 AND NOT {first}"
+    of_session = f"(n % 5 > 0 OR {first})"
+    state = f"""CASE WHEN n <= {settled} AND {first} THEN 'completed' WHEN n <= {settled}
         THEN (CASE n % 20 WHEN 0 THEN 'failed' WHEN 1 THEN 'cancelled' ELSE 'completed' END)
         ELSE (ARRAY['queued', 'queued', 'queued', 'queued', 'running', 'parked'])
              [n % 6 + 1] END"""
-    kind = """CASE WHEN n % 5 = 0
+    kind = f"""CASE WHEN {first} THEN 'export' WHEN n % 5 = 0
         THEN (ARRAY['cleanup.audit_logs', 'cleanup.expired_tokens'])[n / 5 % 2 + 1]
         ELSE (ARRAY['processing', 'processing.check', 'adf_validation', 'export'])[n % 4 + 1]
         END"""
     began = f"clock_timestamp() - ({shape.rows} - n) * interval '90 days' / {shape.rows}"
-    session = _id("session", f"(n - 1) / {PER_SESSION} % {shape.sessions} + 1")
+    session = _id("session", f"(n - 1) / {shape.per_session} % {shape.sessions} + 1")
     return [
         f"""INSERT INTO session_tasks (id, task_type, session_id, requested_by, payload,
                exclusivity_key, conflict_group, state, attempt, tries, rescues, delivery,
                available_at, request, schedule, lineage_id, retry_of, retry_count, progress,
                result_summary, error, parked, created_at, started_at, finished_at, announced_at)
-        SELECT {_id("run", "n")}, {kind}, CASE WHEN n % 5 > 0 THEN {session} END,
-               CASE WHEN n % 5 > 0 THEN {_id("user", f"n % {shape.users} + 1")} END,
+        SELECT {_id("run", "n")}, {kind}, CASE WHEN {of_session} THEN {session} END,
+               CASE WHEN {of_session} THEN {_id("user", f"n % {shape.users} + 1")} END,
                '{{"schema_version": 1, "writer": "template"}}', 'run:' || n, NULL, {state},
                CASE WHEN n % 6 = 4 OR n <= {settled} THEN 1 ELSE 0 END, 1, 0, 1,
                {began} + CASE WHEN n > {settled} AND n % 2 = 0 THEN interval '1 hour'
                               ELSE interval '0' END,
-               '{{}}', CASE WHEN n % 5 = 0 THEN 'cleanup.audit_logs' END,
-               {_id("run", "CASE WHEN n % 20 = 1 AND n > 1 THEN n - 1 ELSE n END")},
-               CASE WHEN n % 20 = 1 AND n > 1 THEN {_id("run", "n - 1")} END,
-               (n % 20 = 1 AND n > 1)::int, '{{"percentage": 100, "stage": "Done"}}',
-               CASE WHEN n <= {settled} THEN '{{"tickets": {PER_SESSION}}}'::json END, NULL,
+               '{{}}', CASE WHEN NOT {of_session} THEN 'cleanup.audit_logs' END,
+               {_id("run", f"CASE WHEN {again} THEN n - 1 ELSE n END")},
+               CASE WHEN {again} THEN {_id("run", "n - 1")} END,
+               ({again})::int, '{{"percentage": 100, "stage": "Done"}}',
+               CASE WHEN n <= {settled} THEN '{{"tickets": {shape.per_session}}}'::json END, NULL,
                CASE WHEN n > {settled} AND n % 6 = 5
                     THEN '{{"code": "not_served", "message": "Nobody."}}'::jsonb END,
                {began}, {began}, CASE WHEN n <= {settled} THEN {began} END,
@@ -223,7 +228,7 @@ def _runs(shape: Shape) -> list[str]:
 
 
 def _around_runs(shape: Shape) -> list[str]:
-    session = _id("session", f"(n - 1) / {PER_SESSION} + 1")
+    session = _id("session", f"(n - 1) / {shape.per_session} + 1")
     when = f"clock_timestamp() - ({shape.rows} - n) * interval '91 days' / {shape.rows}"
     return [
         f"""INSERT INTO run_steps (lineage_id, key, result)
@@ -245,13 +250,13 @@ def _around_runs(shape: Shape) -> list[str]:
         f"""INSERT INTO effects (plugin, operation, key, session_id, run_id, attempt, state,
                began_at, over_at, result, settled_at)
         SELECT 'export', 'send:jira:SITE', {_id("ticket", "n")}::text, {session},
-               {_id("run", f"(n - 1) / {PER_SESSION} * {PER_SESSION} + 1")}, 1,
+               {_id("run", f"(n - 1) / {shape.per_session} * {shape.per_session} + 1")}, 1,
                CASE WHEN n % 2000 = 0 THEN 'intended' ELSE 'done' END, {when}, {when},
                '{{"value": "SITE-1"}}', {when}
         FROM generate_series(1, {shape.rows}) n""",
         f"""INSERT INTO artifacts (id, session_id, lineage_id, name, media_type, size, content)
         SELECT {_id("other", "n")}, {_id("session", "(n - 1) / 5 + 1")},
-               {_id("run", f"(n - 1) / 5 * {PER_SESSION} + 1")}, n % 5 || '.json',
+               {_id("run", f"(n - 1) / 5 * {shape.per_session} + 1")}, n % 5 || '.json',
                'application/json', 32, sha256(n::text::bytea)
         FROM generate_series(1, {shape.sessions * 5}) n""",
         """INSERT INTO schedules (name, cron, zone, since)
@@ -273,14 +278,19 @@ def _around_runs(shape: Shape) -> list[str]:
 
 
 def _of_plugins(shape: Shape) -> list[str]:
-    session = _id("session", f"(n - 1) / {PER_SESSION} + 1")
+    session = _id("session", f"(n - 1) / {shape.per_session} + 1")
     return [
         f"""INSERT INTO export_results (session_id, target, place, ticket_id, position, title,
                reference, manual_fixes, closing_fixes, run_id, sent_at, completed_at)
-        SELECT {session}, 'jira', 'SITE', {_id("ticket", "n")}, (n - 1) % {PER_SESSION} + 1,
+        SELECT {session}, 'jira', 'SITE', {_id("ticket", "n")}, (n - 1) % {shape.per_session} + 1,
                'Component ' || n, 'SITE-' || n, '[]', '[]', {_id("run", "n")},
                clock_timestamp(), clock_timestamp()
         FROM generate_series(1, {shape.rows}) n""",
+        f"""INSERT INTO export_connections (id, user_id, kind, name, site_url, api_url, account_id,
+               account_name)
+        SELECT {_id("other", "n")}, {_id("user", f"n % {shape.users} + 1")}, 'api_token',
+               'Site ' || n, 'https://' || n || '.example', 'https://' || n || '.example', n, n
+        FROM generate_series(1, {shape.sessions}) n""",
         f"""INSERT INTO processing_usage (id, session_id, run_id, ticket_key, writer, model,
                requests, input_tokens, output_tokens, cost, created_at)
         SELECT {_id("other", "n")}, {session}, {_id("run", "n")}, 'c' || n, 'openai', 'model', 1,
@@ -292,6 +302,6 @@ def _of_plugins(shape: Shape) -> list[str]:
         f"""INSERT INTO processing_reports (session_id, run_id, sheets_digest, error_count,
                warning_count, groups, findings, summary, made_at)
         SELECT {_id("session", "n")}, {_id("run", "n")}, repeat('0', 64), 0, 0, '[]', '[]',
-               '{{}}', clock_timestamp()
+               '{{"components": 0, "groups": {{}}, "rows": {{}}}}', clock_timestamp()
         FROM generate_series(1, {shape.sessions}) n""",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from benchmarks.growth.filling import ACTIVE, PER_SESSION, Shape, id_of
+from benchmarks.growth.filling import Shape, id_of
 
 __all__ = ["LIVE_TOKEN", "Sample"]
 
@@ -61,17 +61,17 @@ class Sample:
     @property
     def ticket(self) -> UUID:
         """A ticket of the session that needs another one and is needed."""
-        return id_of("ticket", self._first_ticket + 10)
+        return id_of("ticket", self._first_ticket + 10 % self.shape.per_session)
 
     @property
     def other_ticket(self) -> UUID:
         """Another ticket of the session."""
-        return id_of("ticket", self._first_ticket + 20)
+        return id_of("ticket", self._first_ticket + 20 % self.shape.per_session)
 
     @property
     def verdict(self) -> UUID:
         """The newest verdict on the session, with a result for each ticket."""
-        return id_of("validation", self._session_number * 2 - 1)
+        return id_of("validation", self._session_number * 2)
 
     @property
     def upload(self) -> UUID:
@@ -81,7 +81,7 @@ class Sample:
     @property
     def lineage(self) -> UUID:
         """A run of the session that has exported files."""
-        return id_of("run", (self._session_number - 1) * PER_SESSION + 1)
+        return id_of("run", (self._session_number - 1) * self.shape.per_session + 1)
 
     @property
     def worker(self) -> UUID:
@@ -95,14 +95,14 @@ class Sample:
 
     @property
     def _first_ticket(self) -> int:
-        return (self._session_number - 1) * PER_SESSION + 1
+        return (self._session_number - 1) * self.shape.per_session + 1
 
     @property
     def _settled_number(self) -> int:
-        return (self._session_number - 1) * PER_SESSION + 3
+        return (self._session_number - 1) * self.shape.per_session + 3
 
     def _active(self, turn: int) -> UUID:
-        first = self.shape.rows - ACTIVE + 1
+        first = self.shape.rows - self.shape.active + 1
         number = first + (turn - first) % _STATES
         # Not one of a schedule.
         while number % 5 == 0:
