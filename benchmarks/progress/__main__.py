@@ -90,6 +90,7 @@ async def _endings(stage: Scene, arguments: argparse.Namespace) -> dict[str, Any
         seed=arguments.seed,
         batch=arguments.at_once,
         pace=arguments.pace,
+        cut=arguments.cut,
     )
 
 
@@ -100,6 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--runs", type=int, default=10_000)
     command.add_argument("--seed", type=int, default=1, help="same seed, same plan (default: 1)")
     command.add_argument("--pace", type=float, default=1, help="slower by so much")
+    command.add_argument(
+        "--cut", type=float, default=0, help="cut the subscription every so many seconds"
+    )
     command.add_argument("--at-once", type=int, default=200, help="runs of a batch")
     _add_loaded(commands, "fan-out", _fan_out, "1,000 sockets, 100 runs, one API process")
     _add_loaded(commands, "control", _control, "the same from a server that only sends")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from dataclasses import asdict
@@ -17,8 +18,13 @@ _LEAD = 1.0
 """Seconds that both helpers have to get ready for a batch; its times are rough anyway."""
 
 
-async def endings(scene: Scene, *, runs: int, seed: int, batch: int, pace: float) -> dict[str, Any]:
-    """Batch after batch of runs, each with a client whose moves were drawn."""
+async def endings(
+    scene: Scene, *, runs: int, seed: int, batch: int, pace: float, cut: float
+) -> dict[str, Any]:
+    """Batch after batch of runs, each with a client whose moves were drawn.
+
+    With `cut`, the API's subscription to Redis is cut so often, in seconds.
+    """
     randomness = random.Random(seed)
     began = time.monotonic()
     outcomes = []
@@ -28,6 +34,7 @@ async def endings(scene: Scene, *, runs: int, seed: int, batch: int, pace: float
         scene.api() as api,
     ):
         await warm(scene, api, publisher)
+        cutting = asyncio.create_task(_cut(scene, every=cut)) if cut else None
         for begun in range(0, runs, batch):
             run_ids = (await publisher.ask("begin", runs=min(batch, runs - begun)))["runs"]
             plans = {run_id: drawn(randomness, pace=pace) for run_id in run_ids}
@@ -38,9 +45,27 @@ async def endings(scene: Scene, *, runs: int, seed: int, batch: int, pace: float
             await publisher.ask("live", lives=lives, lead=_LEAD)
             await publisher.ask("lived")
         report = await visitors.ask("report")
+        cuts = 0
+        if cutting is not None:
+            cutting.cancel()
+            cuts = await cutting
+        counters = await scene.counters(api)
     return {
         "seed": seed,
         "seconds": round(time.monotonic() - began, 1),
         "ended": {outcome: outcomes.count(outcome) for outcome in sorted(set(outcomes))},
+        "cuts": cuts,
         **report,
+        "counted_by_the_api": counters,
     }
+
+
+async def _cut(scene: Scene, *, every: float) -> int:
+    """Cut subscriptions until cancelled; answers with how many there were."""
+    cuts = 0
+    try:
+        while True:
+            await asyncio.sleep(every)
+            cuts += await scene.redis.client_kill_filter(_type="pubsub")
+    except asyncio.CancelledError:
+        return cuts
