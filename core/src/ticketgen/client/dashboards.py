@@ -94,7 +94,7 @@ async def watch_together(
             async with aclosing(_connected(rest, waiting, pace, refused)) as messages:
                 async for message in messages:
                     suspect = 0
-                    endurance.heard()
+                    endurance.heard(news=message is not None and message.type != "snapshot")
                     if message is not None:
                         yield message
             continue

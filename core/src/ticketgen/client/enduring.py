@@ -10,7 +10,7 @@ from secrets import SystemRandom
 from ticketgen.client.errors import ApiUnreachableError, ForeignAnswerError
 from ticketgen.client.models import Pace
 
-__all__ = ["Endurance", "LostError", "RefusedError"]
+__all__ = ["Delays", "Endurance", "LostError", "RefusedError"]
 
 _uniform = SystemRandom().uniform
 
@@ -45,6 +45,28 @@ class RefusedError(Exception):
     """A stream cannot be had in this way, here; another way may do."""
 
 
+class Delays:
+    """How long to wait before each try: longer and longer, and never as long as everybody else."""
+
+    def __init__(self, pace: Pace, *, uniform: Callable[[float, float], float] = _uniform) -> None:
+        self._first = pace.first_delay.total_seconds()
+        self._longest = pace.longest_delay.total_seconds()
+        self._uniform = uniform
+        self._tries = 0
+
+    def recovered(self) -> None:
+        """What was lost before is forgotten."""
+        self._tries = 0
+
+    def after(self, loss: LostError) -> float:
+        """Seconds to wait now."""
+        tries, self._tries = self._tries, self._tries + 1
+        if loss.at_once and tries == 0:
+            return self._uniform(0, self._first)  # at once, but not all thousand together
+        delay = min(self._longest, self._first * 2 ** min(tries, _MOST_DOUBLINGS))
+        return max(self._uniform(delay / 2, delay), loss.retry_after)
+
+
 class Endurance:
     """Waits between tries, longer each time, until the patience is at an end."""
 
@@ -57,16 +79,24 @@ class Endurance:
         lost: Callable[[str], None] | None = None,
     ) -> None:
         self._place = place
-        self._pace = pace
+        self._delays = Delays(pace)
+        self._steady = pace.longest_delay.total_seconds()
         self._patience = patience
         self._tell = lost
-        self._tries = 0
-        self._since: float | None = None
+        self._lost_at: float | None = None
+        self._back_at: float | None = None
 
-    def heard(self) -> None:
-        """The API has answered: what was lost before is forgotten."""
-        self._tries = 0
-        self._since = None
+    def heard(self, *, news: bool) -> None:
+        """The API has answered; if with news, it is as if nothing had been lost.
+
+        A server that says where the run stands and breaks off, again and again, is not asked
+        without pause.
+        """
+        self._lost_at = None
+        if news:
+            self._delays.recovered()
+        elif self._back_at is None:
+            self._back_at = asyncio.get_running_loop().time()
 
     async def bear(self, loss: LostError) -> None:
         """Wait before the next try.
@@ -75,11 +105,14 @@ class Endurance:
             ApiUnreachableError: there was no answer for as long as the patience lasts.
         """
         now = asyncio.get_running_loop().time()
-        if self._since is None:
-            self._since = now
-        delay = self._delay(loss)
+        if self._back_at is not None and now - self._back_at >= self._steady:
+            self._delays.recovered()
+        self._back_at = None
+        if self._lost_at is None:
+            self._lost_at = now
+        delay = self._delays.after(loss)
         if self._patience is not None:
-            left = self._since + self._patience.total_seconds() - now
+            left = self._lost_at + self._patience.total_seconds() - now
             if left <= 0:
                 raise self._exhausted(loss)
             delay = min(delay, left)
@@ -87,19 +120,14 @@ class Endurance:
             self._tell(loss.why)
         await asyncio.sleep(delay)
 
-    def _delay(self, loss: LostError) -> float:
-        first = self._pace.first_delay.total_seconds()
-        if loss.at_once and self._tries == 0:
-            self._tries = 1
-            return _uniform(0, first)  # at once, but not all thousand in the same moment
-        longest = self._pace.longest_delay.total_seconds()
-        delay = min(longest, first * 2 ** min(self._tries, _MOST_DOUBLINGS))
-        self._tries += 1
-        return max(_uniform(delay / 2, delay), loss.retry_after)
-
     def _exhausted(self, loss: LostError) -> ApiUnreachableError:
-        kind = ForeignAnswerError if loss.foreign else ApiUnreachableError
-        return kind(
-            f"The API at {self._place} cannot be reached: {loss.why}",
+        if loss.foreign:
+            return ForeignAnswerError(
+                loss.why,
+                recovery_actions=["Check the address: a proxy may answer in the API's place."],
+            )
+        said = f"The API at {self._place} cannot be reached: "
+        return ApiUnreachableError(
+            f"{said}{loss.why.removeprefix(said)}",
             recovery_actions=["See whether the API runs, and whether the network leads to it."],
         )

@@ -62,7 +62,7 @@ async def watch(
             async with aclosing(way(rest, _meant(stream, track), track.position, pace)) as messages:
                 async for message in messages:
                     ladder.heard()
-                    endurance.heard()
+                    endurance.heard(news=message.type not in {"snapshot", "resync"})
                     if not track.take(message):
                         continue
                     yield message
