@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from benchmarks.progress.bars import Line, nothing_lost
 from benchmarks.progress.fan_out import warm
 from benchmarks.progress.plan import drawn
 from benchmarks.progress.scene import Scene
 
-__all__ = ["endings"]
+__all__ = ["endings", "lines_of_endings"]
+
+_GOING_ON = "came to a run that was processing"
 
 _LEAD = 1.0
 """Seconds that both helpers have to get ready for a batch; its times are rough anyway."""
@@ -69,3 +73,24 @@ async def _cut(scene: Scene, *, every: float) -> int:
             cuts += await scene.redis.client_kill_filter(_type="pubsub")
     except asyncio.CancelledError:
         return cuts
+
+
+def lines_of_endings(found: Mapping[str, Any]) -> list[Line]:
+    """The table."""
+    return [
+        Line(what="clients", measured=found["clients"]),
+        Line(what="of these by server-sent events", measured=found["by_events"]),
+        Line(what="attaches", measured=found["attach_seconds"]["count"]),
+        Line(what="of these to a run that went on", measured=found["seen"].get(_GOING_ON, 0)),
+        Line(
+            what="attach to first message, p99", measured=found["attach_seconds"]["p99"], unit="s"
+        ),
+        Line(what="endings made from the row", measured=found["from_row"]),
+        Line(what="resyncs", measured=found["resyncs"]),
+        Line(what="subscriptions cut", measured=found["cuts"]),
+        Line(what="all of it", measured=found["seconds"], unit="s"),
+        *nothing_lost(found, found["counted_by_the_api"]),
+        Line(
+            what="clients with any other fault", measured=found["not_whole"], most=0, is_truth=True
+        ),
+    ]

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.progress.scene import ApiProcess, Scene
+
 __all__ = ["Load", "path_of"]
 
 
-def path_of(run_id: str) -> str:
+def path_of(run_id: str, *, events: bool = False) -> str:
     """Where the progress of a run is streamed."""
-    return f"/api/runs/{run_id}/progress"
+    return f"/api/runs/{run_id}/{'events' if events else 'progress'}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +28,18 @@ class Load:
     """That are measured."""
     warm_up: float = 3.0
     """Seconds of the same load before that."""
+    events: bool = False
+    """Server-sent events in place of WebSockets."""
 
-    def paths(self, run_ids: Sequence[str]) -> list[str]:
-        """What each socket asks for: the runs in turn."""
-        return [path_of(run_ids[number % len(run_ids)]) for number in range(self.sockets)]
+    def opening(self, run_ids: Sequence[str], scene: Scene, *apis: ApiProcess) -> dict[str, Any]:
+        """What the watchers are told: the runs in turn, and whom they may ask."""
+        runs = [run_ids[number % len(run_ids)] for number in range(self.sockets)]
+        return {
+            "paths": [path_of(run_id, events=self.events) for run_id in runs],
+            "ports": [api.port for api in apis],
+            "token": scene.token,
+            "events": self.events,
+        }
 
     def group(self, run_ids: Sequence[str]) -> dict[str, Any]:
         """What is published of the runs."""

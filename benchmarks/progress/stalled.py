@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.progress.bars import Line, nothing_lost
 from benchmarks.progress.figures import read
 from benchmarks.progress.lines import Helper
 from benchmarks.progress.load import Load, path_of
 from benchmarks.progress.scene import ApiProcess, Scene
 
-__all__ = ["stalled"]
+__all__ = ["lines_of_stalled", "stalled"]
 
 _LOUD = {"rate": 20.0, "bytes": 8_000}
 """The run whose readers stall: 160 KB a second for each of them, which no buffer of the system
@@ -32,9 +34,9 @@ async def stalled(
     ):
         run_ids = (await publisher.ask("begin", runs=load.runs))["runs"]
         (loud,) = (await publisher.ask("begin", runs=1))["runs"]
-        where = {"ports": [api.port], "token": scene.token}
-        paths = [*load.paths(run_ids), path_of(loud)]
-        opened = await watchers.ask("open", paths=paths, **where)
+        opening = load.opening(run_ids, scene, api)
+        opening["paths"].append(path_of(loud, events=load.events))
+        opened = await watchers.ask("open", **opening)
         groups = [load.group(run_ids), {"runs": [loud], **_LOUD}]
         everything = load.warm_up + load.seconds + stall_seconds + 5
         await publisher.ask("publish", groups=groups, seconds=everything)
@@ -64,6 +66,24 @@ async def stalled(
         "messages": report,
         "counted_by_the_api": counters,
     }
+
+
+def lines_of_stalled(found: Mapping[str, Any]) -> list[Line]:
+    """The table."""
+    without, beside = found["without"], found["beside_them"]
+    grown = max(beside["rss_mb"]) - beside["rss_mb_before"]
+    return [
+        Line(what="p99 of the others, without", measured=without["waits"]["p99"], unit="ms"),
+        Line(what="p99 of the others, beside them", measured=beside["waits"]["p99"], unit="ms"),
+        Line(what="ratio of the two", measured=found["p99_ratio"]),
+        Line(what="processors of the API, without", measured=without["api_cpu"]),
+        Line(what="processors of the API, beside them", measured=beside["api_cpu"]),
+        Line(
+            what="published for those who stall", measured=found["published_for_them_mb"], unit="MB"
+        ),
+        Line(what="growth of the API meanwhile", measured=round(grown, 1), unit="MB"),
+        *nothing_lost(found["messages"], found["counted_by_the_api"]),
+    ]
 
 
 async def _measured(

@@ -36,7 +36,9 @@ Order = Mapping[str, Any]
 class Watcher:
     """Follows one run to its ending; comes back by its position whenever it is cut off."""
 
-    def __init__(self, path: str, servers: Sequence[Server], journal: Watchers) -> None:
+    def __init__(
+        self, path: str, servers: Sequence[Server], journal: Watchers, *, events: bool
+    ) -> None:
         self.record = Record()
         self.connections = 0
         self.attached = asyncio.Event()
@@ -46,6 +48,7 @@ class Watcher:
         """When the first message over a second connection came."""
         self.ended_ns: int | None = None
         self.path = path
+        self._events = events
         self._servers = list(servers)
         self._journal = journal
 
@@ -67,7 +70,11 @@ class Watcher:
         """Be connected once; answers with the code that the server has closed with."""
         try:
             connection = await connect(
-                self._servers[0], self.path, self._take, after=self.record.position
+                self._servers[0],
+                self.path,
+                self._take,
+                events=self._events,
+                after=self.record.position,
             )
         except OSError:
             return None
@@ -131,7 +138,7 @@ class Watchers:
         began = time.monotonic()
 
         async def attach(path: str) -> None:
-            watcher = Watcher(path, servers, self)
+            watcher = Watcher(path, servers, self, events=order["events"])
             self._watchers.append(watcher)
             async with turns:
                 task = asyncio.create_task(watcher.follow())
