@@ -16,6 +16,7 @@ from ticketgen.errors import ErrorCategory
 from ticketgen.progress import (
     ProgressMessage,
     Publisher,
+    bounded,
     channel_of,
     channel_of_run,
     publish_completion,
@@ -217,3 +218,96 @@ def test_a_snapshot_takes_published_progress_of_this_run_only() -> None:
     assert (own.progress_percentage, own.current_stage) == (60.0, "further")
     assert other.progress_percentage == 40.0
     assert (own.epoch, own.sequence) == (other.epoch, other.sequence) == ("e", 7)
+
+
+@pytest.mark.services
+async def test_an_entry_is_numbered_as_its_message(redis: Redis) -> None:
+    publisher = Publisher(redis, keep=timedelta(hours=1))
+    for _ in range(3):
+        await _publish(publisher)
+
+    entries = await redis.xrange(f"{CHANNEL}:stream", min="2-0")
+
+    assert [entry_id for entry_id, _ in entries] == [b"2-0", b"3-0"]
+    assert [json.loads(fields[b"message"])["sequence"] for _, fields in entries] == [2, 3]
+
+
+@pytest.mark.services
+async def test_a_stream_of_an_earlier_version_is_dropped_for_another_epoch(redis: Redis) -> None:
+    await redis.hset(f"{CHANNEL}:meta", mapping={"epoch": "old", "sequence": 7})
+    await redis.xadd(f"{CHANNEL}:stream", {"message": "{}"})
+    publisher = Publisher(redis, keep=timedelta(hours=1))
+
+    await _publish(publisher)
+    await _publish(publisher)
+
+    kept = await _kept(redis)
+    assert [message.sequence for message in kept] == [1, 2]
+    assert "old" not in {message.epoch for message in kept}
+
+
+@pytest.mark.services
+async def test_a_stream_whose_counter_is_gone_is_dropped_for_another_epoch(redis: Redis) -> None:
+    publisher = Publisher(redis, keep=timedelta(hours=1))
+    for _ in range(3):
+        await _publish(publisher)
+    before = await publisher.last_message(CHANNEL)
+    await redis.delete(f"{CHANNEL}:meta")
+
+    await _publish(publisher)
+
+    [message] = await _kept(redis)
+    assert before is not None
+    assert message.epoch != before.epoch
+    assert message.sequence == 1
+
+
+@pytest.mark.services
+async def test_a_stream_lives_as_long_after_its_ending_as_after_any_message(redis: Redis) -> None:
+    publisher = Publisher(redis, keep=timedelta(hours=1))
+    await _publish(publisher)
+    for key in ("stream", "meta"):
+        await redis.expire(f"{CHANNEL}:{key}", 100)
+
+    await publish_completion(publisher, _run(RunState.COMPLETED))
+
+    for key in ("stream", "meta"):
+        assert await redis.ttl(f"{CHANNEL}:{key}") > 3_000
+
+
+@pytest.mark.services
+async def test_a_message_that_is_too_large_is_published_without_what_is_too_large(
+    redis: Redis,
+) -> None:
+    publisher = Publisher(redis, keep=timedelta(hours=1))
+    await publish_progress(
+        publisher,
+        session_id=SESSION_ID,
+        task_id=RUN_ID,
+        task_type="lab",
+        percentage=10,
+        stage="s" * 5_000,
+        details={"rows": ["x" * 100] * 1_000},
+    )
+    error = {"user_message": "m" * 50_000, "recovery_actions": ["a" * 3_000] * 50}
+    await publish_error(publisher, _run(RunState.FAILED, error=error))
+
+    progress, failed = await _kept(redis)
+    assert progress.details is not None
+    assert list(progress.details) == ["left_out"]
+    assert progress.details["left_out"].startswith("1030")
+    assert len(progress.current_stage or "") == 500
+    assert len(failed.user_message or "") == 4_000
+    assert [len(action) for action in failed.recovery_actions or []] == [500] * 8
+
+
+def test_a_message_of_a_usual_size_is_left_as_it_is() -> None:
+    message = terminal_message(_run(RunState.COMPLETED, result_summary={"n": "x" * 16_000}))
+
+    assert bounded(message) is message
+
+
+def test_a_result_that_is_too_large_is_left_out_and_said_so() -> None:
+    message = terminal_message(_run(RunState.COMPLETED, result_summary={"n": "x" * 17_000}))
+
+    assert "17008 bytes" in (bounded(message).result_summary or {})["left_out"]

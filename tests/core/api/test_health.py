@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx2
 import pytest
 
 from tests.core.api.expecting import refused
 from ticketgen.embedded import EmbeddedServers
-from ticketgen.testing import Api
+from ticketgen.testing import Api, LiveApi
 
 pytestmark = pytest.mark.services
 
@@ -68,3 +69,26 @@ async def test_without_postgres_requests_end_as_temporary(
     assert checks["redis"]["ok"] is True
     assert "/" not in checks["database"]["message"]
     assert (await api.client.get("/api/sessions")).status_code == 200
+
+
+async def test_a_process_that_hears_nothing_is_not_ready_and_says_why(
+    live_api: LiveApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with httpx2.AsyncClient(
+        base_url=live_api.url, headers=Api.bearing(live_api.api.token), timeout=60
+    ) as client:
+        well = await client.get("/health/ready")
+        monkeypatch.setattr(type(live_api.hub), "trouble", "It is deaf.")
+        deaf = await client.get("/health/ready")
+        monkeypatch.undo()
+        live_api.streams.stop()
+        stopping = await client.get("/health/ready")
+
+    def failed(answer: httpx2.Response) -> dict[str, str]:
+        checks = answer.json()["checks"]
+        names = {"progress", "process"}
+        return {c["name"]: c["message"] for c in checks if c["name"] in names and not c["ok"]}
+
+    assert (well.status_code, failed(well)) == (200, {})
+    assert (deaf.status_code, failed(deaf)) == (503, {"progress": "It is deaf."})
+    assert (stopping.status_code, list(failed(stopping))) == (503, ["process"])

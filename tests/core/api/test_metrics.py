@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic_settings import BaseSettings
@@ -12,13 +13,15 @@ from sqlalchemy import func, text, update
 from uuid_utils.compat import uuid7
 
 from tests.core import lab
+from tests.core.api.streaming import next_message, open_run
+from tests.core.streams.scene import new_runs
 from ticketgen import Plugin
 from ticketgen.domain import workers
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.provides import HealthContext, Metric
 from ticketgen.runtime import Runtime, open_runtime
 from ticketgen.settings import Settings
-from ticketgen.testing import Api, registry_of
+from ticketgen.testing import Api, LiveApi, registry_of
 
 pytestmark = pytest.mark.services
 
@@ -188,3 +191,31 @@ async def test_the_host_counts_runs_backlog_workers_and_plugins(
     assert scraped["ticketgen_worker_slots"] == {("busy",): 1.0, ("free",): 2.0}
     assert scraped["ticketgen_plugins"] == {("lab", "active"): 1.0}
     assert list(scraped["ticketgen_build_info"].values()) == [1.0]
+
+
+async def test_the_streams_of_the_process_are_counted(live_api: LiveApi) -> None:
+    [run] = await new_runs(live_api.api.runtime, 1)
+
+    async with open_run(live_api, run.id, token=live_api.api.admin_token) as stream:
+        await next_message(stream)
+        async with httpx2.AsyncClient(
+            base_url=live_api.url, headers=Api.bearing(live_api.api.token), timeout=60
+        ) as client:
+            answer = await client.get("/metrics")
+
+    figures = {
+        family.name: family.samples[0].value
+        for family in text_string_to_metric_families(answer.text)
+        if family.name.startswith("ticketgen_stream_")
+    }
+    assert figures == {
+        "ticketgen_stream_clients": 1,
+        "ticketgen_stream_channels": 1,
+        "ticketgen_stream_deaf": 0,
+        "ticketgen_stream_messages_sent": 1,
+        "ticketgen_stream_messages_coalesced": 0,
+        "ticketgen_stream_overflows": 0,
+        "ticketgen_stream_resyncs": 0,
+        "ticketgen_stream_reconnects": 0,
+        "ticketgen_stream_gaps": 0,
+    }

@@ -260,5 +260,15 @@ async def test_with_a_live_worker_and_an_empty_queue_core_is_well(api: Api) -> N
     _, _, checks = await _ready(api)
 
     own = [name for name in checks if "." not in name]
-    assert own == ["database", "schema", "redis", "workers", "queue", "secrets", "plugins"]
+    assert own == [
+        "database",
+        "schema",
+        "redis",
+        "workers",
+        "queue",
+        "secrets",
+        "progress",
+        "process",
+        "plugins",
+    ]
     assert all(checks[name]["ok"] for name in own)
