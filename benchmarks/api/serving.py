@@ -185,8 +185,9 @@ async def _add_people(engine: AsyncEngine, shape: Shape, count: int) -> None:
                    description, generated_title, generated_description, writer, sources, notes,
                    revision)
             SELECT {make("ticket", shape.rows, "n")}, {ticket_session},
-                   'bundles:content-type:c' || n % {shape.per_session}, 'bundles', 'Group ' || n % 6,
-                   (n - 1) % {shape.per_session} + 1, 'Component ' || n, repeat('A sentence. ', 100),
+                   'bundles:content-type:c' || n % {shape.per_session}, 'bundles',
+                   'Group ' || n % 6, (n - 1) % {shape.per_session} + 1, 'Component ' || n,
+                   repeat('A sentence. ', 100),
                    'Component ' || n, repeat('A sentence. ', 100), 'template', '[]', '[]', 1
             FROM generate_series(1, {count * 2 * shape.per_session}) n""",
         ):

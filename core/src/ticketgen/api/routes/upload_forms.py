@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import PurePosixPath
-from typing import Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
 from fastapi import Request
 from starlette.datastructures import FormData, Headers, UploadFile
@@ -24,6 +25,9 @@ __all__ = ["SentFile", "SentForm", "sent_form"]
 
 _ENDING_BYTES = 100
 """More than a form's last line, the closing boundary of at most 70 characters."""
+
+_IN_MEMORY_BYTES = 64 * 1024
+"""Of a file; what is larger waits on a disk, whatever the number of those who send."""
 
 _FIELD_BYTES = 64 * 1024
 _MOST_FIELDS = 10
@@ -44,9 +48,10 @@ class SentFile:
         size = 0 if self.is_workbook else self.part.size or 0
         return Stored(file=self.name, size=size, rows=0)
 
-    async def read(self) -> bytes:
-        """All of it."""
-        return await self.part.read()
+    def read(self) -> bytes:
+        """All of it; to be called in a thread."""
+        self.part.file.seek(0)
+        return self.part.file.read()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,8 @@ class SentForm:
     """What the form holds."""
 
     files: list[SentFile]
+    shelf: IO[bytes]
+    """Where sheets wait that are no files of the form but made from one; on a disk, too."""
     types: dict[str, str]
     """Name of a sheet → the type it is to have."""
 
@@ -94,13 +101,16 @@ async def sent_form(
             for part in parts
         ]
         _require_files(files)
-        yield SentForm(files=files, types=_types(form.get("types")))
+        with SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as shelf:
+            yield SentForm(files=files, shelf=shelf, types=_types(form.get("types")))
     finally:
         await form.close()
 
 
 class _Parser(MultiPartParser):
     """Starlette's, which counts files and bytes while they come and stops at the first too many."""
+
+    spool_max_size = _IN_MEMORY_BYTES
 
     def __init__(
         self,

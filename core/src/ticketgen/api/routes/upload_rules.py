@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ticketgen.api.routes.kept_sheets import KeptSheet, keep_sheets
 from ticketgen.api.routes.upload_forms import SentFile, SentForm
 from ticketgen.domain import sessions, task_runs
 from ticketgen.domain.sessions import Stage, WorkSession
@@ -18,12 +19,13 @@ from ticketgen.errors import (
 )
 from ticketgen.findings import Finding
 from ticketgen.ports import Contributions
-from ticketgen.provides import InspectedSheet, Inspection, UploadInspector
+from ticketgen.provides import Inspection, UploadInspector
 from ticketgen.settings import Settings
 from ticketgen.starting import UnitOfWork
 
 __all__ = [
     "LookedAt",
+    "LookedAtFile",
     "inspect_form",
     "inspect_one",
     "inspectors_of",
@@ -34,37 +36,40 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
+class LookedAtFile:
+    """What was found in one file of a form."""
+
+    sheets: tuple[KeptSheet, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LookedAt:
     """The files of a form, each by its name with what was found in it."""
 
-    inspections: dict[str, Inspection]
+    files: dict[str, LookedAtFile]
 
     @property
-    def sheets(self) -> list[tuple[str, InspectedSheet]]:
+    def sheets(self) -> list[tuple[str, KeptSheet]]:
         """Every sheet, with the name of the file it came with."""
-        return [
-            (name, sheet)
-            for name, inspection in self.inspections.items()
-            for sheet in inspection.sheets
-        ]
+        return [(name, sheet) for name, found in self.files.items() for sheet in found.sheets]
 
     @property
     def room(self) -> list[Stored]:
         """What the sheets take as they would be stored."""
         return [
-            Stored(file=name, size=len(sheet.content), rows=sheet.row_count)
-            for name, sheet in self.sheets
+            Stored(file=name, size=sheet.size, rows=sheet.row_count) for name, sheet in self.sheets
         ]
 
     @property
     def refused(self) -> list[str]:
         """The files in which there is no sheet."""
-        return [name for name, found in self.inspections.items() if not found.sheets]
+        return [name for name, found in self.files.items() if not found.sheets]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Of all files."""
-        return tuple(one for found in self.inspections.values() for one in found.findings)
+        return tuple(one for found in self.files.values() for one in found.findings)
 
 
 async def require_open(work: UnitOfWork, session: WorkSession) -> None:
@@ -116,29 +121,44 @@ async def inspect_form(
     stored: Mapping[str, Stored],
     settings: Settings,
 ) -> LookedAt:
-    """Look at one file after the other, each in a thread; only the sheets of it are kept.
+    """Look at one file after the other, each in a thread; its sheets are kept on a disk.
 
-    The first file with which there is too much ends it: no more is ever held than may be stored.
+    The first file with which there is too much ends it: no more is ever kept than may be stored,
+    and in memory is one file.
 
     Raises:
         InvalidInputError: a type is given for a sheet that is in none of the files.
         TooLargeError: a sheet, or all of them with what is `stored`, would be too large.
     """
     inspectors = inspectors_of(contributions)
-    inspections: dict[str, Inspection] = {}
+    files: dict[str, LookedAtFile] = {}
     for file in form.files:
         chosen = {file.name: csv_type} if csv_type else {}
         chosen |= _of_file(file, form.types)
-        content = await file.read()
-        inspections[file.name] = await asyncio.to_thread(
-            inspect_one, inspectors, file.name, content, chosen, contributions
+        files[file.name] = await asyncio.to_thread(
+            _look_at, form, file, inspectors, chosen, contributions
         )
-        looked_at = LookedAt(inspections=inspections)
+        looked_at = LookedAt(files=files)
         _require_sizes((sheet for _, sheet in looked_at.sheets), settings)
         require_room(stored, looked_at.room, settings)
-    looked_at = LookedAt(inspections=inspections)
+    looked_at = LookedAt(files=files)
     _require_used(form.types, looked_at)
     return looked_at
+
+
+def _look_at(
+    form: SentForm,
+    file: SentFile,
+    inspectors: Sequence[UploadInspector],
+    chosen: Mapping[str, str],
+    contributions: Contributions,
+) -> LookedAtFile:
+    content = file.read()
+    found = inspect_one(inspectors, file.name, content, chosen, contributions)
+    return LookedAtFile(
+        sheets=keep_sheets(found.sheets, content, file=file.part.file, shelf=form.shelf),
+        findings=found.findings,
+    )
 
 
 def inspect_one(
@@ -173,18 +193,14 @@ def require_room(stored: Mapping[str, Stored], new: Sequence[Stored], settings: 
             )
 
 
-def _require_sizes(sheets: Iterable[InspectedSheet], settings: Settings) -> None:
+def _require_sizes(sheets: Iterable[KeptSheet], settings: Settings) -> None:
     """Let every sheet have the size of a file at most, also one that came with a workbook.
 
     Raises:
         TooLargeError: one has more bytes as it would be stored.
     """
     limit = settings.upload_max_file_bytes
-    large = [
-        f"{sheet.name} ({len(sheet.content):,} bytes)"
-        for sheet in sheets
-        if len(sheet.content) > limit
-    ]
+    large = [f"{sheet.name} ({sheet.size:,} bytes)" for sheet in sheets if sheet.size > limit]
     if large:
         raise TooLargeError(
             f"A sheet may have at most {limit:,} bytes: {', '.join(large)}.",
@@ -207,7 +223,7 @@ def _of_file(file: SentFile, types: Mapping[str, str]) -> dict[str, str]:
 
 
 def _require_used(types: Mapping[str, str], looked_at: LookedAt) -> None:
-    there = {*looked_at.inspections, *(sheet.name for _, sheet in looked_at.sheets)}
+    there = {*looked_at.files, *(sheet.name for _, sheet in looked_at.sheets)}
     there |= {finding.file for finding in looked_at.findings if finding.file is not None}
     there |= {name.rpartition("/")[2] for name in there}
     unknown = [name for name in types if name not in there]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -19,12 +20,14 @@ from ticketgen.api.deps import (
     LockedSession,
     OwnedSession,
     SessionId,
+    UnitOfWork,
     Work,
     current_user,
     problem_responses,
     refuse_foreign,
 )
 from ticketgen.api.host import HostRuntime
+from ticketgen.api.routes.kept_sheets import KeptSheet
 from ticketgen.api.routes.upload_forms import sent_form
 from ticketgen.api.routes.upload_rules import (
     LookedAt,
@@ -37,6 +40,7 @@ from ticketgen.api.routes.upload_rules import (
 )
 from ticketgen.domain import audit, sessions, uploads
 from ticketgen.domain.sessions import Stage
+from ticketgen.domain.uploads import Upload
 from ticketgen.errors import ConflictError
 from ticketgen.findings import Finding, FindingsError
 from ticketgen.provides import Inspection
@@ -113,10 +117,11 @@ async def _receive(
         str | None,
         Query(max_length=50, description="The type of the files, if it is not to be detected."),
     ] = None,
-) -> LookedAt:
+) -> AsyncIterator[LookedAt]:
     """The files of the form, read and looked at while no connection and no lock is held.
 
     How long that takes is up to the sender; a few slow ones would stop the API for everybody.
+    The files are there until the route has ended.
     """
     async with runtime.unit_of_work() as work:
         user = await current_user(work, credentials)
@@ -127,7 +132,7 @@ async def _receive(
     endings = workbook_endings(inspectors_of(runtime.registry))
     async with sent_form(request, runtime.settings, endings) as form:
         require_room(stored, [file.least for file in form.files], runtime.settings)
-        return await inspect_form(
+        yield await inspect_form(
             form, csv_type, runtime.registry, stored=stored, settings=runtime.settings
         )
 
@@ -222,28 +227,14 @@ async def upload_files(
             "specification sheet.",
             received.findings,
         )
-    files = list(received.inspections)
+    files = list(received.files)
     sheets = [sheet for _, sheet in received.sheets]
     stored = await uploads.usage(work.db, session.id)
     require_room(stored, received.room, runtime.settings)
     gone = await uploads.delete_replaced(
         work.db, session_id=session.id, files=files, keep=[sheet.name for sheet in sheets]
     )
-    put = [
-        await uploads.put_upload(
-            work.db,
-            session_id=session.id,
-            file_name=sheet.name,
-            csv_type=sheet.csv_type,
-            row_count=sheet.row_count,
-            content=sheet.content,
-            workbook=file if sheet.name != file else None,
-            confidence=sheet.confidence,
-            detected_by=sheet.detected_by,
-            encoding=sheet.encoding,
-        )
-        for file, sheet in received.sheets
-    ]
+    put = [await _put(work, session.id, file, sheet) for file, sheet in received.sheets]
     session.stage = Stage.UPLOAD
     sessions.touch(session)
     audit.record(
@@ -259,6 +250,24 @@ async def upload_files(
         uploads=[UploadView.model_validate(upload) for upload in put],
         findings=list(received.findings),
     )
+
+
+async def _put(work: UnitOfWork, session_id: UUID, file: str, sheet: KeptSheet) -> Upload:
+    """Store one sheet; its bytes are in memory for just so long."""
+    upload = await uploads.put_upload(
+        work.db,
+        session_id=session_id,
+        file_name=sheet.name,
+        csv_type=sheet.csv_type,
+        row_count=sheet.row_count,
+        content=await asyncio.to_thread(sheet.read),
+        workbook=file if sheet.name != file else None,
+        confidence=sheet.confidence,
+        detected_by=sheet.detected_by,
+        encoding=sheet.encoding,
+    )
+    work.db.expire(upload, ["content"])
+    return upload
 
 
 @router.get("", responses=problem_responses(403, 404))
