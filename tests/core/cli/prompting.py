@@ -41,10 +41,6 @@ SHEETS: Mapping[str, bytes] = {
 """Three tickets in this order of work, Topics, Article, Event; and one reference to nothing."""
 
 
-_GROUPS = {group.name: group.typer_instance for group in app.registered_groups}
-"""Called by themselves: to build all commands of `ticketgen` takes as long as to run one."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
     """A person at a terminal of 200 columns, or a script."""
@@ -55,10 +51,7 @@ class Prompt:
 
     async def done(self, *arguments: str, answer: str | None = None) -> Result:
         """What became of a command; `answer` is what was typed at its question."""
-        group, *others = arguments
-        app = _GROUPS[group]
-        assert app is not None
-        return await asyncio.to_thread(CliRunner().invoke, app, others, input=answer)
+        return await asyncio.to_thread(CliRunner().invoke, app, arguments, input=answer)
 
     async def said(self, *arguments: str, code: int = 0, answer: str | None = None) -> str:
         """What a command printed, which ended as expected."""

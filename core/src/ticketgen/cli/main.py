@@ -3,40 +3,54 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ticketgen.cli import (
-    api,
-    db,
-    demo,
-    doctor,
-    effects,
-    findings,
-    plugins,
-    runs,
-    schedules,
-    secrets,
-    sessions,
-    streams,
-    tasks,
-    tickets,
-    tokens,
-    up,
-    upload,
-    users,
-    workers,
-)
+from ticketgen.cli.on_demand import CommandsOnDemand
 from ticketgen.cli.plugin_commands import PluginGroup
 from ticketgen.console import fail
 from ticketgen.errors import TicketgenError
+from ticketgen.lazy import Lazy
 
 __all__ = ["app", "main"]
 
+_COMMANDS = {
+    "demo": "demo:demo",
+    "up": "up:up",
+    "api": "api:api",
+    "doctor": "doctor:doctor",
+    "stream-pass": "streams:stream_pass",
+    "sessions": "sessions:app",
+    "upload": "upload:app",
+    "findings": "findings:app",
+    "tickets": "tickets:app",
+    "plugins": "plugins:app",
+    "runs": "runs:app",
+    "tasks": "tasks:app",
+    "workers": "workers:workers",
+    "effects": "effects:app",
+    "schedules": "schedules:app",
+    "db": "db:app",
+    "users": "users:app",
+    "tokens": "tokens:app",
+    "secrets": "secrets:app",
+}
+"""Each of its own module of `ticketgen.cli`, in the order of `--help`: a function, or an app."""
+
+
+class _Commands(PluginGroup):
+    """The host's own commands, none of which is imported before it is asked for."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        own = {name: Lazy[Any](f"ticketgen.cli.{target}") for name, target in _COMMANDS.items()}
+        self.commands: Any = CommandsOnDemand(own)
+
+
 app = typer.Typer(
     name="ticketgen",
-    cls=PluginGroup,
+    cls=_Commands,
     help="Turns the specification sheets of a Drupal site into validated Jira tickets.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -58,27 +72,6 @@ def _options(
     ] = False,
 ) -> None:
     """What stands before the command."""
-
-
-app.command("demo")(demo.demo)
-app.command("up")(up.up)
-app.command("api")(api.api)
-app.command("doctor")(doctor.doctor)
-app.command("stream-pass")(streams.stream_pass)
-app.add_typer(sessions.app, name="sessions")
-app.add_typer(upload.app, name="upload")
-app.add_typer(findings.app, name="findings")
-app.add_typer(tickets.app, name="tickets")
-app.add_typer(plugins.app, name="plugins")
-app.add_typer(runs.app, name="runs")
-app.add_typer(tasks.app, name="tasks")
-app.command("workers")(workers.workers)
-app.add_typer(effects.app, name="effects")
-app.add_typer(schedules.app, name="schedules")
-app.add_typer(db.app, name="db")
-app.add_typer(users.app, name="users")
-app.add_typer(tokens.app, name="tokens")
-app.add_typer(secrets.app, name="secrets")
 
 
 def main() -> None:
