@@ -51,7 +51,7 @@ def as_text(lines: Sequence[Line]) -> str:
     for line in lines:
         most = "" if line.most is None else f"{line.most:g} {line.unit}"
         mark = "" if line.is_met else "  <-- missed"
-        rows.append((line.what, f"{line.measured:g} {line.unit}", most + mark))
+        rows.append((line.what, f"{round(line.measured, 3):g} {line.unit}", most + mark))
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     return "\n".join(
         f"{what:<{widths[0]}}  {measured:>{widths[1]}}  {most}".rstrip()

@@ -59,7 +59,8 @@ class Watcher:
             got = self.record.messages
             code = await self._stay()
             self._journal.codes[str(code)] += 1
-            if code == _ENDED or self.record.has_ended:
+            # A stream of events has no code: it ends in form when the server restarts, too.
+            if self.record.has_ended or (code == _ENDED and not self._events):
                 return
             pause = _FIRST_PAUSE if self.record.messages > got else min(pause * 2, _LAST_PAUSE)
             # Another process answers, perhaps, where this one has gone.
