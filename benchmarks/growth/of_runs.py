@@ -19,10 +19,12 @@ from ticketgen.domain import (
     schedules,
     task_runs,
     transitions,
+    transitions_together,
     watched_runs,
 )
 from ticketgen.domain.run_attempts import AttemptOutcome
 from ticketgen.domain.task_runs import ACTIVE_STATES, NewRun, RunState
+from ticketgen.domain.transitions_together import Completion
 from ticketgen.domain.users import User
 
 __all__ = ["QUESTIONS", "Question"]
@@ -165,6 +167,20 @@ QUESTIONS: dict[str, Question] = {
         db, [at.queued], reason={}
     ),
     "transitions.resume_runs": lambda db, at: transitions.resume_runs(db, [at.parked]),
+    "transitions_together.claim_runs": lambda db, at: transitions_together.claim_runs(
+        db,
+        [at.queued],
+        task_types=["processing", "export"],
+        worker_id=at.worker,
+        worker="host:1",
+        lease=_MINUTE,
+    ),
+    "transitions_together.complete_runs": lambda db, at: transitions_together.complete_runs(
+        db, [Completion(run_id=at.running, attempt=1, result_summary={}, progress=None)]
+    ),
+    "transitions_together.store_progress": lambda db, at: transitions_together.store_progress(
+        db, {(at.running, 1): {"percentage": 1}}
+    ),
     "redelivery.undelivered_runs": lambda db, at: redelivery.undelivered_runs(
         db, task_types=["processing", "export"], overdue=timedelta(0)
     ),

@@ -54,11 +54,11 @@ class Asked:
     """What came of one question."""
 
     seconds: float
-    """On the clock, the middle one of several times; what it wrote was rolled back."""
+    """On the clock."""
     statements: tuple[Statement, ...]
     scans: tuple[Scan, ...]
-    buffers: int
-    """Pages looked at."""
+    pages: int
+    """Looked at."""
 
 
 @contextmanager
@@ -79,29 +79,25 @@ def recording(engine: AsyncEngine) -> Iterator[list[Statement]]:
         event.remove(engine.sync_engine, "before_cursor_execute", note)
 
 
-async def ask(engine: AsyncEngine, question: Ask, *, times: int = 5) -> Asked:
-    """Ask several times and take the time; then once more, statement by statement, explained.
+async def ask(engine: AsyncEngine, question: Ask) -> Asked:
+    """Ask once and take the time; then once more, statement by statement, explained.
 
-    Every time is a transaction that is rolled back, so each finds the same rows.
+    Each is a transaction that is rolled back, so whoever asks next finds the same rows.
     """
-    factory = create_session_factory(engine)
-    taken: list[float] = []
-    statements: list[Statement] = []
-    for _ in range(times):
-        async with factory() as db:
-            _ = await db.connection()
-            with recording(engine) as statements:
-                began = time.perf_counter()
-                await question(db)
-                await db.flush()
-                taken.append(time.perf_counter() - began)
-            await db.rollback()
+    async with create_session_factory(engine)() as db:
+        _ = await db.connection()
+        with recording(engine) as statements:
+            began = time.perf_counter()
+            await question(db)
+            await db.flush()
+            seconds = time.perf_counter() - began
+        await db.rollback()
     plans = [plan async for plan in _plans(engine, statements)]
     return Asked(
-        seconds=sorted(taken)[len(taken) // 2],
+        seconds=seconds,
         statements=tuple(statements),
         scans=tuple(scan for plan in plans for scan in _scans(plan)),
-        buffers=sum(_pages(plan) for plan in plans),
+        pages=sum(_pages(plan) for plan in plans),
     )
 
 
