@@ -25,6 +25,8 @@ class Column:
     digits: int = 0
     ratio: bool = False
     """Whether a column follows that says how many times more the first row has."""
+    most: bool = False
+    """Whether the highest is shown, and not the middle one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,8 @@ class Table:
     def _cells(self, row: Series) -> list[str]:
         cells = []
         for column in self.columns:
-            cells.append(_figure(row.middle(column.name), column.digits))
+            shown = row.most(column.name) if column.most else row.middle(column.name)
+            cells.append(_figure(shown, column.digits))
             if column.ratio:
                 cells.append(_figure(self._ratio(row, column), 2))
         return cells

@@ -22,6 +22,7 @@ _COLUMNS = (
     Column(name="enqueue_reads", title="round trips to enqueue", digits=1),
     Column(name="worker_reads", title="round trips to work", digits=1),
     Column(name="enqueued_per_second", title="enqueued/s, one by one"),
+    Column(name="doubled", title="run twice, most", most=True),
 )
 _WROTE = Column(name="writing_transactions", title="writing transactions", digits=1)
 

@@ -31,6 +31,11 @@ class Series:
         values = [each[name] for each in self.measured if each[name] is not None]
         return statistics.median(values) if values else None
 
+    def most(self, name: str) -> float | None:
+        """The highest of one figure; None if it was never measured."""
+        values: list[float] = [each[name] for each in self.measured if each[name] is not None]
+        return max(values, default=None)
+
     def middles(self) -> Mapping[str, float | None]:
         """Of every figure."""
         names = self.measured[0] if self.measured else {}

@@ -12,6 +12,8 @@ from taskiq_redis import ListQueueBroker
 
 from benchmarks.queues.peers.station import Options, do, main
 
+_PATIENCE = 120
+
 
 class _Feeder:
     def __init__(self, task: Any) -> None:
@@ -25,7 +27,9 @@ class _Feeder:
 
 
 def _broker(options: Options) -> tuple[Any, Any]:
-    broker = ListQueueBroker(options.redis)
+    # By default its client gives up a command after 5 s. A worker that was held for longer than
+    # that would throw away the job that had reached it meanwhile, for which nobody else cares.
+    broker = ListQueueBroker(options.redis, socket_timeout=_PATIENCE)
     return broker, broker.register_task(do, task_name="job")
 
 
