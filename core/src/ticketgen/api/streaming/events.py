@@ -25,7 +25,7 @@ from ticketgen.background import end_tasks
 from ticketgen.database import DatabaseUnavailableError, passes_by_itself
 from ticketgen.runtime import Runtime
 from ticketgen.streams.following import Following
-from ticketgen.streams.listener import ClientLeft
+from ticketgen.streams.listener import ClientLeft, RestartError
 from ticketgen.streams.parcels import Parcel
 from ticketgen.streams.service import Streams
 
@@ -113,7 +113,8 @@ class _EventStream(Response):
                 # The answer has begun: it can only end. The client comes back and resumes.
                 if closing_of(error) is None:
                     raise
-                _log.info("events_ended", reason=f"{type(error).__name__}: {error}"[:300])
+                if not isinstance(error, RestartError):  # of that one line tells for all
+                    _log.info("events_ended", reason=f"{type(error).__name__}: {error}"[:300])
                 await _send_end(send)
 
     async def _send_all(self, send: Send) -> None:

@@ -29,7 +29,7 @@ from ticketgen.background import end_tasks
 from ticketgen.errors import TicketgenError
 from ticketgen.runtime import Runtime
 from ticketgen.streams.following import Following
-from ticketgen.streams.listener import ClientLeft, Listener
+from ticketgen.streams.listener import ClientLeft, Listener, RestartError
 from ticketgen.streams.positions import Position
 from ticketgen.streams.service import Streams
 from ticketgen.streams.topics import Topic
@@ -85,7 +85,9 @@ async def _stream(websocket: WebSocket, wanted: Wanted) -> None:
         closing = closing_of(error)
         if closing is None:
             raise
-        _log.info("stream_closed", code=closing[0], reason=f"{type(error).__name__}: {error}"[:300])
+        if not isinstance(error, RestartError):  # of that one line tells for all
+            reason = f"{type(error).__name__}: {error}"[:300]
+            _log.info("stream_closed", code=closing[0], reason=reason)
         await close(websocket, *closing)
     else:
         await close(websocket, CLOSE_ENDED)
