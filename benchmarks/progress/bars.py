@@ -33,15 +33,19 @@ def nothing_lost(report: Mapping[str, Any], counted: Mapping[str, int]) -> list[
 
     Numbers passed over are explained as far as the process says that it has coalesced progress.
     """
-    unexplained = report["missing"] - counted["messages_coalesced"]
+    coalesced = counted.get("messages_coalesced", 0)
+    truths = (
+        ("numbers passed over on the way", report["missing"], coalesced),
+        ("numbers passed over between snapshot and stream", report["missing_at_attach"], 0),
+        ("messages that came twice", report["duplicates"], 0),
+        ("clients without the terminal message", report["without_ending"], 0),
+    )
     return [
-        Line(what=what, measured=figure, most=0, is_truth=True)
-        for what, figure in (
-            ("clients without the terminal message", report["without_ending"]),
-            ("messages that came twice", report["duplicates"]),
-            ("holes between snapshot and stream", report["missing_at_attach"]),
-            ("other holes that no coalescing explains", max(0, unexplained)),
-        )
+        Line(what="progress that the API has coalesced", measured=coalesced),
+        *(
+            Line(what=what, measured=measured, most=most, is_truth=True)
+            for what, measured, most in truths
+        ),
     ]
 
 

@@ -89,7 +89,6 @@ def lines_of_fan_out(found: Mapping[str, Any]) -> list[Line]:
         Line(what="processors of the API", measured=api["cpu"]),
         Line(what="processors of the client", measured=waits["client_cpu"]),
         Line(what="processors of the machine in use", measured=found["machine_cpu"]),
-        Line(what="progress coalesced", measured=found["counted_by_the_api"]["messages_coalesced"]),
         Line(what="attaching all of them", measured=found["opened"]["seconds"], unit="s"),
         *nothing_lost(found["messages"], found["counted_by_the_api"]),
     ]

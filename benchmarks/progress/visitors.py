@@ -27,12 +27,16 @@ _WRONG = ("of another run", "wrong id of an event", "no resync", "not sent away 
 
 
 def is_whole(visitor: Visitor) -> bool:
-    """Whether the client has got its ending once, nothing twice, and no hole."""
+    """Whether the client has got its ending once, nothing twice, and no hole.
+
+    One that comes back into a burst is slow from the first moment: what came while it attached may
+    have been coalesced.
+    """
     record = visitor.record
     return (
         record.endings == 1
         and not record.duplicates
-        and not record.missing_at_attach
+        and (visitor.plan.left_behind or not record.missing_at_attach)
         and not any(visitor.seen[what] for what in _WRONG)
     )
 
@@ -69,6 +73,14 @@ class Visitors:
         seen: Counter[str] = Counter()
         for visitor in self._visitors:
             seen += visitor.seen
+        in_bursts = sum(
+            visitor.record.missing_at_attach
+            for visitor in self._visitors
+            if visitor.plan.left_behind
+        )
+        counts = {name: sum(getattr(record, name) for record in records) for name in Record.COUNTS}
+        counts["missing"] += in_bursts
+        counts["missing_at_attach"] -= in_bursts
         broken = [visitor for visitor in self._visitors if not is_whole(visitor)]
         return {
             "clients": len(records),
@@ -76,7 +88,7 @@ class Visitors:
             "not_whole": len(broken),
             "by_events": sum(visitor.plan.events for visitor in self._visitors),
             "left_behind": sum(visitor.plan.left_behind for visitor in self._visitors),
-            **{name: sum(getattr(record, name) for record in records) for name in Record.COUNTS},
+            **counts,
             "attach_seconds": spread(
                 [wait for visitor in self._visitors for wait in visitor.waits]
             ),
