@@ -56,14 +56,15 @@ def environment_in(directory: Path) -> dict[str, str]:
     """The environment of a process: no setting of a host, and modules that are compiled.
 
     Those of a wheel are. A checkout may have been installed without, and told not to do it: then
-    every process would compile all of ours. The first one that is started fills the directory.
+    every process would compile all of ours. The first one that is started fills the directory,
+    unless PYTHONPYCACHEPREFIX names another.
     """
     kept = {
         name: value
         for name, value in os.environ.items()  # noqa: TID251 - a child needs PATH, HOME and the like
         if not name.startswith(("TICKETGEN_", "ARQ_")) and name not in _OTHERS
     }
-    return kept | {"PYTHONPYCACHEPREFIX": str(directory / "compiled")}
+    return {"PYTHONPYCACHEPREFIX": str(directory / "compiled")} | kept
 
 
 @contextmanager

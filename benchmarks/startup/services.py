@@ -26,7 +26,7 @@ from ticketgen.domain import task_runs
 __all__ = ["ServiceRow", "measure_services", "service_lines"]
 
 _LOOK_SECONDS = 0.004
-_LONGEST_SECONDS = 60.0
+_LONGEST_SECONDS = 300.0
 
 _SETTLED_SECONDS = 2.0
 """After its first job a process idles so long before its memory is read."""
