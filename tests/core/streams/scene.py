@@ -16,6 +16,7 @@ from ticketgen.progress import publish_ending, publish_progress
 from ticketgen.runtime import Runtime
 from ticketgen.streams.following import Following
 from ticketgen.streams.parcels import Parcel
+from ticketgen.streams.positions import Position
 from ticketgen.streams.service import Streams
 from ticketgen.streams.topics import RunTopic
 
@@ -23,7 +24,10 @@ __all__ = [
     "end_run",
     "new_runs",
     "next_parcels",
+    "numbered",
     "opened",
+    "placed",
+    "remaining",
     "say",
     "settle",
     "subscribers",
@@ -107,3 +111,23 @@ async def to_the_ending(streams: Streams, run: TaskRun) -> list[Parcel]:
 async def subscribers(redis: Redis) -> list[dict[str, Any]]:
     """The connections that listen to channels."""
     return [client for client in await redis.client_list() if int(client["sub"]) > 0]
+
+
+def numbered(parcels: list[Parcel]) -> list[tuple[str, int | None]]:
+    """Types and numbers, in order."""
+    return [(parcel.message.type, parcel.message.sequence) for parcel in parcels]
+
+
+async def placed(runtime: Runtime, run: TaskRun, sequence: int) -> Position:
+    """A position in the stream of a run as it is kept at present."""
+    newest = await runtime.publisher.last_message(RunTopic.of(run).channel)
+    assert newest is not None
+    return Position(str(newest.epoch), sequence)
+
+
+async def remaining(following: Following) -> list[Parcel]:
+    """Everything to come, to the ending."""
+    seen: list[Parcel] = []
+    while parcels := await next_parcels(following):
+        seen += parcels
+    return seen

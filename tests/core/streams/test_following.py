@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +10,10 @@ from tests.core.streams.scene import (
     end_run,
     new_runs,
     next_parcels,
+    numbered,
     opened,
+    placed,
+    remaining,
     say,
     settle,
     to_the_ending,
@@ -19,44 +21,13 @@ from tests.core.streams.scene import (
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.embedded import EmbeddedServers
 from ticketgen.runtime import Runtime
-from ticketgen.streams.following import Following
 from ticketgen.streams.listener import RestartError, SlowError
-from ticketgen.streams.parcels import Parcel
 from ticketgen.streams.positions import Position
 from ticketgen.streams.rows import GoneError
 from ticketgen.streams.service import Streams
 from ticketgen.streams.topics import RunTopic, SessionTopic
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture
-async def streams(runtime: Runtime) -> AsyncIterator[Streams]:
-    async with opened(runtime) as running:
-        yield running
-
-
-@pytest.fixture
-async def run(runtime: Runtime) -> TaskRun:
-    [one] = await new_runs(runtime, 1)
-    return one
-
-
-def _told(parcels: list[Parcel]) -> list[tuple[str, int | None]]:
-    return [(parcel.message.type, parcel.message.sequence) for parcel in parcels]
-
-
-async def _position(runtime: Runtime, run: TaskRun, sequence: int) -> Position:
-    newest = await runtime.publisher.last_message(RunTopic.of(run).channel)
-    assert newest is not None
-    return Position(str(newest.epoch), sequence)
-
-
-async def _rest(following: Following) -> list[Parcel]:
-    seen: list[Parcel] = []
-    while parcels := await next_parcels(following):
-        seen += parcels
-    return seen
 
 
 async def test_a_client_gets_a_snapshot_then_what_is_newer_then_the_ending(
@@ -67,11 +38,11 @@ async def test_a_client_gets_a_snapshot_then_what_is_newer_then_the_ending(
         snapshot = await next_parcels(following)
         await say(runtime, run, 20)
         await end_run(runtime, run)
-        rest = await _rest(following)
+        rest = await remaining(following)
 
-    assert _told(snapshot) == [("snapshot", 1)]
+    assert numbered(snapshot) == [("snapshot", 1)]
     assert snapshot[0].message.progress_percentage == 10
-    assert _told(rest) == [("progress", 2), ("completed", 3)]
+    assert numbered(rest) == [("progress", 2), ("completed", 3)]
 
 
 async def test_what_is_sent_is_the_text_that_was_published(
@@ -91,14 +62,14 @@ async def test_a_client_that_comes_back_gets_every_kept_message_after_its_positi
 ) -> None:
     for number in range(1, 6):
         await say(runtime, run, number)
-    after = await _position(runtime, run, 2)
+    after = await placed(runtime, run, 2)
 
     async with streams.follow(RunTopic.of(run), after=after) as following:
         first = await next_parcels(following)
         await say(runtime, run, 6)
         second = await next_parcels(following)
 
-    assert _told(first) == [
+    assert numbered(first) == [
         ("snapshot", 2),
         ("progress", 3),
         ("progress", 4),
@@ -106,7 +77,7 @@ async def test_a_client_that_comes_back_gets_every_kept_message_after_its_positi
     ]
     assert first[0].position == after
     assert first[0].message.progress_percentage == 5
-    assert _told(second) == [("progress", 6)]
+    assert numbered(second) == [("progress", 6)]
 
 
 async def test_a_client_that_missed_the_ending_gets_it_as_it_was_published(
@@ -115,10 +86,10 @@ async def test_a_client_that_missed_the_ending_gets_it_as_it_was_published(
     await say(runtime, run, 1)
     await end_run(runtime, run)
 
-    async with streams.follow(RunTopic.of(run), after=await _position(runtime, run, 1)) as one:
-        told = await _rest(one)
+    async with streams.follow(RunTopic.of(run), after=await placed(runtime, run, 1)) as one:
+        got = await remaining(one)
 
-    assert _told(told) == [("snapshot", 1), ("completed", 2)]
+    assert numbered(got) == [("snapshot", 1), ("completed", 2)]
     assert not one.knew_the_ending
 
 
@@ -128,10 +99,10 @@ async def test_a_client_that_has_the_ending_is_recognised(
     await say(runtime, run, 1)
     await end_run(runtime, run)
 
-    async with streams.follow(RunTopic.of(run), after=await _position(runtime, run, 2)) as one:
-        told = await _rest(one)
+    async with streams.follow(RunTopic.of(run), after=await placed(runtime, run, 2)) as one:
+        got = await remaining(one)
 
-    assert _told(told) == [("snapshot", 2), ("completed", 2)]
+    assert numbered(got) == [("snapshot", 2), ("completed", 2)]
     assert one.knew_the_ending
 
 
@@ -143,71 +114,11 @@ async def test_whoever_leaves_between_snapshot_and_ending_comes_back_for_the_end
     snapshot, ending = await to_the_ending(streams, run)
 
     async with streams.follow(RunTopic.of(run), after=snapshot.position) as following:
-        again = await _rest(following)
+        again = await remaining(following)
 
-    assert _told([snapshot, ending]) == [("snapshot", 1), ("completed", 2)]
-    assert _told(again) == [("snapshot", 1), ("completed", 2)]
+    assert numbered([snapshot, ending]) == [("snapshot", 1), ("completed", 2)]
+    assert numbered(again) == [("snapshot", 1), ("completed", 2)]
     assert not following.knew_the_ending
-
-
-async def test_a_client_behind_what_is_kept_is_told_so_and_begins_anew(
-    streams: Streams, runtime: Runtime, run: TaskRun
-) -> None:
-    for number in range(1, 1_300):
-        await say(runtime, run, number / 13)
-
-    async with streams.follow(RunTopic.of(run), after=await _position(runtime, run, 3)) as one:
-        told = await next_parcels(one)
-
-    assert _told(told) == [("resync", None), ("snapshot", 1_299)]
-    assert streams.tally.resyncs == 1
-
-
-async def test_of_kept_messages_a_thousand_are_replayed(
-    streams: Streams, runtime: Runtime, run: TaskRun
-) -> None:
-    for number in range(1, 1_002):
-        await say(runtime, run, number / 11)
-
-    async with streams.follow(RunTopic.of(run), after=await _position(runtime, run, 1)) as one:
-        told = await next_parcels(one)
-
-    assert _told(told) == [("snapshot", 1), *(("progress", n) for n in range(2, 1_002))]
-
-
-@pytest.mark.parametrize("after", [Position("0ther", 1), Position("0ther", 10_000)])
-async def test_a_position_of_another_epoch_leads_to_a_resync(
-    streams: Streams, runtime: Runtime, run: TaskRun, after: Position
-) -> None:
-    await say(runtime, run, 1)
-
-    async with streams.follow(RunTopic.of(run), after=after) as following:
-        told = await next_parcels(following)
-
-    assert _told(told) == [("resync", None), ("snapshot", 1)]
-
-
-async def test_a_position_that_was_never_reached_leads_to_a_resync(
-    streams: Streams, runtime: Runtime, run: TaskRun
-) -> None:
-    await say(runtime, run, 1)
-
-    async with streams.follow(RunTopic.of(run), after=await _position(runtime, run, 9)) as one:
-        told = await next_parcels(one)
-
-    assert _told(told) == [("resync", None), ("snapshot", 1)]
-
-
-async def test_a_position_in_a_stream_that_has_lapsed_leads_to_a_resync(
-    streams: Streams, runtime: Runtime, run: TaskRun
-) -> None:
-    async with streams.follow(RunTopic.of(run), after=Position("gone", 4)) as following:
-        told = await next_parcels(following)
-        await say(runtime, run, 1)
-        news = await next_parcels(following)
-
-    assert _told(told) == [("resync", None), ("snapshot", None)]
-    assert _told(news) == [("progress", 1)]
 
 
 async def test_a_second_process_goes_on_where_the_first_has_stopped(
@@ -224,7 +135,7 @@ async def test_a_second_process_goes_on_where_the_first_has_stopped(
     async with opened(runtime) as other, other.follow(RunTopic.of(run), after=position) as resumed:
         seen += await next_parcels(resumed)
         await end_run(runtime, run)
-        seen += await _rest(resumed)
+        seen += await remaining(resumed)
 
     numbers = [parcel.message.sequence for parcel in seen if parcel.message.type != "snapshot"]
     assert numbers == [1, 2, 3, 4, 5]
@@ -237,12 +148,12 @@ async def test_an_ending_that_was_never_published_comes_from_the_row(
     async with streams.follow(RunTopic.of(run)) as following:
         await next_parcels(following)
         await settle(runtime, run.id)
-        told = await _rest(following)
+        got = await remaining(following)
     late = await to_the_ending(streams, run)
 
-    assert _told(told) == [("completed", None)]
-    assert told[0].message.result_summary == {"counted": 3}
-    assert _told(late) == [("snapshot", 1), ("completed", None)]
+    assert numbered(got) == [("completed", None)]
+    assert got[0].message.result_summary == {"counted": 3}
+    assert numbered(late) == [("snapshot", 1), ("completed", None)]
     assert late[-1].event_id is not None
     async with streams.follow(
         RunTopic.of(run), after=Position(run.id.hex, run.attempt)
@@ -266,13 +177,13 @@ async def test_a_client_of_a_session_that_comes_back_gets_the_ending_of_the_run_
     await say(runtime, second, 2)
 
     async with streams.follow(topic, after=seen.position) as following:
-        told = await _rest(following)
-    async with streams.follow(topic, after=told[-1].position) as following:
+        got = await remaining(following)
+    async with streams.follow(topic, after=got[-1].position) as following:
         newer = await next_parcels(following)
 
-    assert _told(told) == [("snapshot", 1), ("completed", 2)]
-    assert {parcel.task_id for parcel in told} == {first.id}
-    assert _told(newer) == [("snapshot", 2), ("progress", 3)]
+    assert numbered(got) == [("snapshot", 1), ("completed", 2)]
+    assert {parcel.task_id for parcel in got} == {first.id}
+    assert numbered(newer) == [("snapshot", 2), ("progress", 3)]
     assert {parcel.task_id for parcel in newer} == {second.id}
 
 
@@ -286,10 +197,10 @@ async def test_a_client_may_wait_for_the_first_run_of_a_session(
         await say(runtime, run, 1)
         news = await next_parcels(following)
         await end_run(runtime, run)
-        rest = await _rest(following)
+        rest = await remaining(following)
 
     assert waiting[0].message.status == "not_started"
-    assert _told(news + rest) == [("progress", 1), ("completed", 2)]
+    assert numbered(news + rest) == [("progress", 1), ("completed", 2)]
 
 
 async def test_a_run_of_a_session_that_says_nothing_is_found_by_its_row(
@@ -300,9 +211,9 @@ async def test_a_run_of_a_session_that_says_nothing_is_found_by_its_row(
         await next_parcels(following)
         [run] = await new_runs(runtime, 1, session_id=session_id)
         await settle(runtime, run.id)
-        rest = await _rest(following)
+        rest = await remaining(following)
 
-    assert _told(rest) == [("completed", None)]
+    assert numbered(rest) == [("completed", None)]
 
 
 @pytest.mark.parametrize("what", ["session_tasks", "sessions"])
@@ -340,7 +251,7 @@ async def test_a_run_that_is_parked_and_resumed_is_told_of(
         await change_run(runtime, run.id, state=RunState.QUEUED, parked=None)
         [resumed] = await next_parcels(following)
 
-    assert _told([parked, resumed]) == [("snapshot", 1), ("snapshot", 1)]
+    assert numbered([parked, resumed]) == [("snapshot", 1), ("snapshot", 1)]
     assert parked.message.current_stage == "Nobody."
     assert resumed.message.current_stage == "Counting"
 
@@ -351,13 +262,13 @@ async def test_with_redis_away_the_row_tells_the_snapshot_and_the_ending(
     await asyncio.to_thread(servers.kill_redis)
     try:
         async with streams.follow(RunTopic.of(run), after=Position("e", 7)) as following:
-            told = await next_parcels(following)
+            got = await next_parcels(following)
             await settle(runtime, run.id)
-            told += await _rest(following)
+            got += await remaining(following)
     finally:
         await asyncio.to_thread(servers.start_redis)
 
-    assert _told(told) == [("snapshot", 7), ("completed", None)]
+    assert numbered(got) == [("snapshot", 7), ("completed", None)]
 
 
 async def test_a_process_that_ends_sends_its_clients_away_and_lets_nobody_in(
@@ -406,16 +317,16 @@ async def test_a_slow_client_gets_the_newest_progress_and_the_ending(
     streams: Streams, runtime: Runtime, run: TaskRun
 ) -> None:
     async with streams.follow(RunTopic.of(run)) as slow, streams.follow(RunTopic.of(run)) as quick:
-        told = await next_parcels(slow)
+        got = await next_parcels(slow)
         await next_parcels(quick)
         for number in range(1, 301):
             await say(runtime, run, number / 3)
         await end_run(runtime, run)
-        await _rest(quick)
-        told += await _rest(slow)
+        await remaining(quick)
+        got += await remaining(slow)
 
-    numbers = [parcel.message.sequence for parcel in told[1:]]
+    numbers = [parcel.message.sequence for parcel in got[1:]]
     assert len(numbers) <= 64
     assert numbers == sorted(set(numbers))  # type: ignore[type-var]
     assert numbers[-1] == 301
-    assert told[-1].message.type == "completed"
+    assert got[-1].message.type == "completed"

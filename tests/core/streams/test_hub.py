@@ -43,12 +43,6 @@ async def streams(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         yield running
 
 
-@pytest.fixture
-async def run(runtime: Runtime) -> TaskRun:
-    [one] = await new_runs(runtime, 1)
-    return one
-
-
 async def _until(happened: Callable[[], Awaitable[object] | object]) -> None:
     async with asyncio.timeout(60):
         while True:

@@ -118,12 +118,6 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
         )
         return tagged_answer(request, view)
 
-    async def progress(websocket: WebSocket, session_id: UUID) -> None:
-        await stream_session(websocket, task_type=task.name, session_id=session_id)
-
-    async def events(request: Request, session_id: SessionId) -> Response:
-        return await events_of_session(request, task_type=task.name, session_id=session_id)
-
     if task.startable_by is not Caller.SCHEDULE:
         start.__annotations__ |= {"request": _optional_body(task), "user": _caller(task)}
         router.add_api_route(
@@ -148,11 +142,23 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
         response_model=TaskStatus,
         responses={**problem_responses(403, 404, 429), **POLLED},
     )
+    _mount_session_streams(router, task)
+    _mount_session_deeds(router, task)
+
+
+def _mount_session_streams(router: APIRouter, task: Task[Any, Any]) -> None:
+    async def progress(websocket: WebSocket, session_id: UUID) -> None:
+        await stream_session(websocket, task_type=task.name, session_id=session_id)
+
+    async def events(request: Request, session_id: SessionId) -> Response:
+        return await events_of_session(request, task_type=task.name, session_id=session_id)
+
+    router.add_api_websocket_route(f"/api/{task.name}/progress/{{session_id}}", progress)
     router.add_api_route(
-        f"{prefix}/events/{{session_id}}",
+        f"/api/{task.name}/events/{{session_id}}",
         events,
         methods=["GET"],
-        tags=tags,
+        tags=[task.name],
         summary=f"Events: {task.summary}",
         description=_EVENTS,
         operation_id=f"events_{task.name.replace('.', '_')}",
@@ -160,8 +166,6 @@ def _mount_session_task(router: APIRouter, task: Task[Any, Any]) -> None:
         responses={**problem_responses(403, 404, 422), **EVENTS},
         openapi_extra=STREAM_PARAMETERS,
     )
-    router.add_api_websocket_route(f"{prefix}/progress/{{session_id}}", progress)
-    _mount_session_deeds(router, task)
 
 
 def _mount_session_deeds(router: APIRouter, task: Task[Any, Any]) -> None:
