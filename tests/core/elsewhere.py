@@ -102,6 +102,7 @@ async def new_attempt(runtime: Runtime, run: TaskRun | None = None) -> TaskConte
         session_factory=runtime.session_factory,
         progress=unused,
         start=unused,
+        start_many=unused,
     )
 
 

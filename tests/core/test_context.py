@@ -49,6 +49,7 @@ def _context(recorder: _Recorder, *, session_id: UUID | None = SESSION) -> TaskC
         session_factory=cast("Any", None),
         progress=recorder,
         start=recorder.start,
+        start_many=recorder.start,
     )
 
 

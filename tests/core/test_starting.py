@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
 from tests.core import lab
-from ticketgen import Exclusivity, StageMoves
+from ticketgen import Exclusivity, StageMoves, TaskContext
+from ticketgen.domain import task_runs
 from ticketgen.domain.audit import AuditEntry
 from ticketgen.domain.sessions import Stage
 from ticketgen.domain.task_runs import RunState, TaskRun
@@ -184,3 +187,78 @@ async def test_a_start_with_redis_away_is_stored_and_delivered_when_redis_is_bac
         await reconciler.reconcile()
 
         assert await runtime.redis.zrange("arq:queue", 0, -1) == [f"lab:{run.id}:2".encode()]
+
+
+async def test_many_runs_are_started_by_one_call_and_every_one_is_delivered(
+    settings: Settings,
+) -> None:
+    many = lab.task(exclusivity=Exclusivity.NONE)
+    async with lab.open_lab(settings, many) as runtime:
+        notes = [lab.Note(note=str(number)) for number in range(2_500)]
+
+        async with runtime.unit_of_work() as work:
+            run_ids = await work.start_many("lab", notes)
+
+        async with runtime.session_factory() as db:
+            runs = {run.id: run for run in await task_runs.list_runs(db, limit=3_000)}
+        assert [runs[run_id].payload for run_id in run_ids] == [note.model_dump() for note in notes]
+        assert [runs[run_id].request for run_id in run_ids] == [note.model_dump() for note in notes]
+        assert all(runs[run_id].lineage_id == run_id for run_id in run_ids)
+        assert await runtime.redis.zcard("arq:queue") == 2_500
+        await lab.runner_of(runtime).run(run_ids[0])
+        settled = await lab.run_of(runtime, run_ids[0])
+        assert settled.result_summary == {"note": "0", "attempt": 1}
+
+
+async def test_of_many_that_are_started_the_audit_has_one_entry(settings: Settings) -> None:
+    async with lab.open_lab(settings, lab.task(exclusivity=Exclusivity.NONE)) as runtime:
+        async with runtime.unit_of_work() as work:
+            run_ids = await work.start_many("lab", [lab.Note(), {"note": "two"}])
+
+        async with runtime.session_factory() as db:
+            [entry] = await db.scalars(select(AuditEntry))
+        assert entry.action == "runs.started"
+        assert entry.details == {
+            "task_type": "lab",
+            "count": 2,
+            "first": str(run_ids[0]),
+            "last": str(run_ids[1]),
+        }
+
+
+async def test_of_many_that_are_started_all_or_none_are_stored(settings: Settings) -> None:
+    async with lab.open_lab(settings, lab.task(exclusivity=Exclusivity.NONE)) as runtime:
+        with pytest.raises(InvalidInputError, match="note"):
+            async with runtime.unit_of_work() as work:
+                await work.start_many("lab", [lab.Note(), {"note": 7}])
+
+        async with runtime.session_factory() as db:
+            assert await task_runs.list_runs(db) == []
+
+
+async def test_a_task_that_runs_once_at_a_time_is_not_started_many_times(
+    settings: Settings,
+) -> None:
+    async with lab.open_lab(settings, lab.task()) as runtime, runtime.unit_of_work() as work:
+        with pytest.raises(InvalidInputError, match="once at a time") as refused:
+            await work.start_many("lab", [lab.Note()])
+
+    assert refused.value.recovery_actions
+
+
+async def test_a_handler_starts_many_runs(settings: Settings) -> None:
+    async def handler(ctx: TaskContext, payload: lab.Note) -> dict[str, Any]:
+        run_ids = await ctx.start_many("lab.other", [lab.Note(note=word) for word in "abc"])
+        return {"started": [str(run_id) for run_id in run_ids]}
+
+    other = lab.task("lab.other", exclusivity=Exclusivity.NONE)
+    async with lab.open_lab(settings, lab.task(handler=handler), other) as runtime:
+        run = await lab.start(runtime)
+        await lab.runner_of(runtime).run(run.id)
+
+        summary = (await lab.run_of(runtime, run.id)).result_summary or {}
+        notes = [
+            (await lab.run_of(runtime, UUID(run_id))).payload["note"]
+            for run_id in summary["started"]
+        ]
+        assert notes == ["a", "b", "c"]

@@ -27,7 +27,7 @@ from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.grouping import Grouping
 from ticketgen.hooks import HookCaller
 from ticketgen.ports import Host, SettledRun
-from ticketgen.progress import Publisher, publish_ending
+from ticketgen.progress import Publisher, terminal_message
 
 __all__ = ["Announcer"]
 
@@ -37,6 +37,9 @@ _HOOK = "ticketgen_run_settled"
 
 _MOST_WAITING = 1_000
 """So many endings wait in one process for their turn; what is more is left to the reconciler."""
+
+_NOTE_SECONDS = 0.05
+"""So long endings are gathered before it is noted that they were announced."""
 
 _LAST_SECONDS = 4.0
 """So long a process that ends goes on telling; a hook that it breaks off is called elsewhere."""
@@ -63,7 +66,7 @@ class Announcer:
         """
         if run.id in self._waiting:
             return True
-        if not await publish_ending(self.publisher, run):
+        if not await self._endings.ask(run):
             return False
         if not self.hooks.implementers(_HOOK):
             _ = self._notes.put(run.id)  # nobody waits for it
@@ -116,8 +119,16 @@ class Announcer:
             await db.commit()
 
     @cached_property
+    def _endings(self) -> Grouping[TaskRun, bool]:
+        return Grouping(self._publish)
+
+    async def _publish(self, runs: Sequence[TaskRun]) -> Sequence[bool]:
+        taken = await self.publisher.publish_all([terminal_message(run) for run in runs])
+        return [taken] * len(runs)
+
+    @cached_property
     def _notes(self) -> Grouping[UUID, None]:
-        return Grouping(self._note)
+        return Grouping(self._note, after=_NOTE_SECONDS)
 
     async def _note(self, run_ids: Sequence[UUID]) -> Sequence[None]:
         """Note of many at once that they are announced: nobody waits for it."""

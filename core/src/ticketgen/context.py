@@ -60,6 +60,7 @@ class TaskContext:
         session_factory: SessionFactory,
         progress: ProgressPort,
         start: Callable[..., Awaitable[StartedRun]],
+        start_many: Callable[..., Awaitable[list[UUID]]],
         vault: Vault,
         state: Any = None,
         states: Mapping[str, Any] = MappingProxyType({}),
@@ -77,6 +78,7 @@ class TaskContext:
         self._session_factory = session_factory
         self._progress = progress
         self._start = start
+        self._start_many = start_many
 
     @property
     def session_id(self) -> UUID:
@@ -242,6 +244,25 @@ class TaskContext:
     ) -> StartedRun:
         """Start another task, by its qualified name, in a transaction of its own."""
         return await self._start(task_type, session_id=session_id, request=request, user=user)
+
+    async def start_many(
+        self,
+        task_type: str,
+        requests: Sequence[BaseModel | Mapping[str, Any]],
+        *,
+        session_id: UUID | None = None,
+        user: User | None = None,
+    ) -> list[UUID]:
+        """Start many runs of one task by one call, all or none; their ids, in the same order.
+
+        The task has to allow any number of runs at once (`Exclusivity.NONE`). An attempt that
+        comes after a killed one starts them again, unless a `step` has kept that it was done;
+        a kill in between starts them twice.
+
+        Raises:
+            InvalidInputError: a request does not fit, or the task runs once at a time.
+        """
+        return await self._start_many(task_type, requests, session_id=session_id, user=user)
 
     async def now(self) -> datetime:
         """The time, by the one clock all machines share: the database's."""

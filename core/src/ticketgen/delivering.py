@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -10,7 +10,7 @@ from ticketgen.domain.task_runs import TaskRun
 from ticketgen.queue import Delivery, QueueUnavailableError, RunQueue
 from ticketgen.registry import Registry
 
-__all__ = ["deliver", "deliveries_of"]
+__all__ = ["deliver", "deliveries_of", "hand_over"]
 
 _log = structlog.get_logger(__name__)
 
@@ -32,7 +32,11 @@ def deliveries_of(runs: Iterable[TaskRun], registry: Registry) -> list[Delivery]
 
 async def deliver(queue: RunQueue, runs: Iterable[TaskRun], registry: Registry) -> None:
     """Push runs that are due, as far as the queue can be reached."""
-    deliveries = deliveries_of(runs, registry)
+    await hand_over(queue, deliveries_of(runs, registry))
+
+
+async def hand_over(queue: RunQueue, deliveries: Sequence[Delivery]) -> None:
+    """Push deliveries, as far as the queue can be reached."""
     if not deliveries:
         return
     try:

@@ -23,14 +23,20 @@ class Grouping(Generic[_Asked, _Given]):
     """Calls `work` with all that is asked at one time; for the coroutines of one event loop.
 
     `work` gets at most `most` of them, in the order in which they came, and gives one answer for
-    each, in the same order. What it raises is raised for each of them.
+    each, in the same order. What it raises is raised for each of them. Where nobody waits for the
+    answers, calls may be gathered for some seconds (`after`).
     """
 
     def __init__(
-        self, work: Callable[[Sequence[_Asked]], Awaitable[Sequence[_Given]]], *, most: int = 100
+        self,
+        work: Callable[[Sequence[_Asked]], Awaitable[Sequence[_Given]]],
+        *,
+        most: int = 100,
+        after: float = 0.0,
     ) -> None:
         self._work = work
         self._most = most
+        self._after = after
         self._waiting: deque[tuple[_Asked, asyncio.Future[_Given]]] = deque()
         self.task: asyncio.Task[None] | None = None
         """At work while something is asked for; whoever ends the process may wait for it."""
@@ -56,19 +62,25 @@ class Grouping(Generic[_Asked, _Given]):
 
     async def _answer_waiting(self) -> None:
         while self._waiting:
+            if self._after:
+                await asyncio.sleep(self._after)
             group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
             try:
-                given = await self._work([asked for asked, _ in group])
+                await self._answer(group)
             except asyncio.CancelledError:
                 for _, future in [*group, *self._waiting]:
                     future.cancel()
                 self._waiting.clear()
                 raise
-            except Exception as error:
-                for _, future in group:
-                    if not future.done():
-                        future.set_exception(error)
-            else:
-                for (_, future), answer in zip(group, given, strict=True):
-                    if not future.done():
-                        future.set_result(answer)
+
+    async def _answer(self, group: Sequence[tuple[_Asked, asyncio.Future[_Given]]]) -> None:
+        try:
+            given = await self._work([asked for asked, _ in group])
+        except Exception as error:
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+        else:
+            for (_, future), answer in zip(group, given, strict=True):
+                if not future.done():
+                    future.set_result(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,6 +88,22 @@ class Starter(Protocol):
         """Validate the request and store the run; the queue hears of it after the commit.
 
         Raises:
+            TicketgenError: what the task's `prepare` or the session's state refuses.
+        """
+        ...
+
+    async def start_many(
+        self,
+        task_type: str,
+        requests: Sequence[BaseModel | Mapping[str, Any]],
+        *,
+        session_id: UUID | None = None,
+        user: User | None = None,
+    ) -> list[UUID]:
+        """Store many runs of one task, all or none; their ids, in the order of the requests.
+
+        Raises:
+            InvalidInputError: a request does not fit, or the task runs once at a time.
             TicketgenError: what the task's `prepare` or the session's state refuses.
         """
         ...

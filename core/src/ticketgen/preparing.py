@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,16 @@ from ticketgen.errors import InvalidInputError
 from ticketgen.plugin import Exclusivity, Subject, Task
 from ticketgen.ports import StartContext
 
-__all__ = ["as_stored", "check_subject", "exclusivity_key", "payload_of", "read_request"]
+__all__ = [
+    "as_json",
+    "as_stored",
+    "check_subject",
+    "exclusivity_key",
+    "payload_of",
+    "prepared",
+    "read_request",
+    "require_any_number",
+]
 
 
 def check_subject(task: Task[Any, Any], session_id: UUID | None) -> None:
@@ -49,17 +59,22 @@ def read_request(task: Task[Any, Any], request: BaseModel | Mapping[str, Any] | 
 async def payload_of(
     task: Task[Any, Any], context: StartContext, request: BaseModel
 ) -> dict[str, Any]:
-    """What `prepare` makes of the request, as it is stored with the run.
+    """What `prepare` makes of the request, as it is stored with the run; raises as `prepared`."""
+    return as_stored(await prepared(task, context, request))
+
+
+async def prepared(task: Task[Any, Any], context: StartContext, request: BaseModel) -> BaseModel:
+    """What `prepare` makes of the request.
 
     Raises:
         TicketgenError: what `prepare` refuses.
         RuntimeError: it tried to end the process.
     """
     try:
-        payload = await task.prepare(context, request)
+        payload: BaseModel = await task.prepare(context, request)
     except SystemExit as error:
         raise RuntimeError(f"prepare of {task.name!r} tried to end the process") from error
-    return as_stored(payload)
+    return payload
 
 
 def as_stored(model: BaseModel) -> dict[str, Any]:
@@ -68,13 +83,38 @@ def as_stored(model: BaseModel) -> dict[str, Any]:
     Raises:
         InvalidInputError: JSON cannot hold it.
     """
-    try:
+    with _storable():
         return model.model_dump(mode="json")
+
+
+def as_json(model: BaseModel) -> str:
+    """The same as text; raises as `as_stored`."""
+    with _storable():
+        return model.model_dump_json()
+
+
+@contextmanager
+def _storable() -> Iterator[None]:
+    try:
+        yield
     except (ValueError, RecursionError):
         raise InvalidInputError(
             "The request is nested too deeply, or holds a value that JSON has no word for.",
             recovery_actions=["Send plain values: texts, numbers, short lists and objects."],
         ) from None
+
+
+def require_any_number(task: Task[Any, Any]) -> None:
+    """Refuse a task of which there may be one run at a time.
+
+    Raises:
+        InvalidInputError: it is one.
+    """
+    if task.exclusivity is not Exclusivity.NONE:
+        raise InvalidInputError(
+            f"Many runs of {task.name!r} cannot be started at once: it runs once at a time.",
+            recovery_actions=["Start it alone, or declare `exclusivity=Exclusivity.NONE`."],
+        )
 
 
 def exclusivity_key(task: Task[Any, Any], session_id: UUID | None) -> str:

@@ -242,6 +242,12 @@ class Runner:
                 await transitions.hold_attempt(work.db, run.id, run.attempt)
             return started
 
+        async def start_many(task_type: str, requests: Any, **arguments: Any) -> list[UUID]:
+            async with self._runtime.unit_of_work() as work:
+                run_ids = await work.start_many(task_type, requests, **arguments)
+                await transitions.hold_attempt(work.db, run.id, run.attempt)
+            return run_ids
+
         return TaskContext(
             run=identity_of(run),
             settings=registered.settings,
@@ -250,6 +256,7 @@ class Runner:
             session_factory=self._session_factory,
             progress=reporter,
             start=start,
+            start_many=start_many,
             vault=self._runtime.vault(registered.plugin.name),
             state=self._runtime.states.get(registered.plugin.name),
             states=self._runtime.states,

@@ -7,7 +7,7 @@ the reconciler (`maintenance.py`) delivers it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.announcing import Announcer
 from ticketgen.database import SessionFactory, connected_session
-from ticketgen.delivering import deliver
+from ticketgen.delivering import deliveries_of, hand_over
 from ticketgen.domain import audit, sessions, task_runs, transitions
 from ticketgen.domain.sessions import WorkSession
 from ticketgen.domain.task_runs import Retry, RunState, TaskRun
@@ -31,10 +31,12 @@ from ticketgen.preparing import (
     exclusivity_key,
     payload_of,
     read_request,
+    require_any_number,
 )
-from ticketgen.queue import RunQueue
+from ticketgen.queue import Delivery, RunQueue
 from ticketgen.registry import RegisteredTask, Registry
 from ticketgen.settling import discard_results, move_stage, moves_of, moves_to_store
+from ticketgen.starting_together import store_together
 
 __all__ = [
     "MAX_RETRIES",
@@ -74,12 +76,13 @@ class UnitOfWork:
         self.db = db
         self._registry = registry
         self._started: list[TaskRun] = []
+        self._started_together: list[Delivery] = []
         self._ended: list[TaskRun] = []
 
     @property
-    def started(self) -> tuple[TaskRun, ...]:
+    def started(self) -> list[Delivery]:
         """What has to be delivered once the transaction is committed."""
-        return tuple(self._started)
+        return [*deliveries_of(self._started, self._registry), *self._started_together]
 
     @property
     def ended(self) -> tuple[TaskRun, ...]:
@@ -104,6 +107,38 @@ class UnitOfWork:
         return await self._start(
             self._registry.task(task_type), session_id=session_id, request=request, user=user
         )
+
+    async def start_many(
+        self,
+        task_type: str,
+        requests: Sequence[BaseModel | Mapping[str, Any]],
+        *,
+        session_id: UUID | None = None,
+        user: User | None = None,
+    ) -> list[UUID]:
+        """Validate and store many runs of one task; their ids, in the order of the requests.
+
+        All of them or none. It is for tasks that any number of may run at once
+        (`Exclusivity.NONE`), and the audit has one entry for all of them.
+
+        Raises:
+            NotFoundError: no installed plugin offers the task, or there is no such session.
+            InvalidInputError: a request does not fit, or the task runs once at a time.
+            ConflictError: the session's stage, or another task at work, does not allow it.
+            TicketgenError: what the task's own `prepare` refuses.
+        """
+        registered = self._registry.task(task_type)
+        task = registered.task
+        require_any_number(task)
+        session = await self._subject(task, session_id)
+        if session is not None:
+            await self._allow(task, session)
+        context = self._context(registered, session, user)
+        deliveries = await store_together(registered, context, requests)
+        if deliveries:
+            self._move_on(task, session)
+        self._started_together += deliveries
+        return [delivery.run_id for delivery in deliveries]
 
     async def retry(self, run_id: UUID, *, user: User | None = None) -> StartedRun:
         """Try a failed or cancelled run again: a new run of its lineage, asked for the same.
@@ -235,14 +270,7 @@ class UnitOfWork:
         if session is not None:
             await self._allow(task, session)
         asked = read_request(task, request)
-        context = StartContext(
-            db=self.db,
-            session=session,
-            user=user,
-            settings=registered.settings,
-            contributions=self._registry,
-            hooks=self._registry.hooks,
-        )
+        context = self._context(registered, session, user)
         new = task_runs.NewRun(
             task_type=task.name,
             payload=await payload_of(task, context, asked),
@@ -255,6 +283,18 @@ class UnitOfWork:
             retry=retry,
         )
         return await self._store(task, session, new, user)
+
+    def _context(
+        self, registered: RegisteredTask, session: WorkSession | None, user: User | None
+    ) -> StartContext:
+        return StartContext(
+            db=self.db,
+            session=session,
+            user=user,
+            settings=registered.settings,
+            contributions=self._registry,
+            hooks=self._registry.hooks,
+        )
 
     async def _subject(self, task: Task[Any, Any], session_id: UUID | None) -> WorkSession | None:
         check_subject(task, session_id)
@@ -300,14 +340,19 @@ class UnitOfWork:
             )
         if existing:
             return StartedRun(run=run, existing=True)
-        if session is not None:
-            sessions.touch(session)
-            if task.stages is not None and task.stages.on_start is not None:
-                session.stage = task.stages.on_start
+        self._move_on(task, session)
         self._record("run.retried" if new.retry else "run.started", run, user)
         await self.db.flush()
         self._started.append(run)
         return StartedRun(run=run, existing=False)
+
+    @staticmethod
+    def _move_on(task: Task[Any, Any], session: WorkSession | None) -> None:
+        if session is None:
+            return
+        sessions.touch(session)
+        if task.stages is not None and task.stages.on_start is not None:
+            session.stage = task.stages.on_start
 
 
 def _readable(task: Task[Any, Any], stored: dict[str, Any] | None) -> BaseModel:
@@ -335,6 +380,6 @@ async def unit_of_work(
         work = UnitOfWork(db, registry)
         yield work
         await db.commit()
-    await deliver(queue, work.started, registry)
+    await hand_over(queue, work.started)
     for run in work.ended:
         await announcer.announce(run)

@@ -157,6 +157,7 @@ class MemoryRun:
             session_factory=self.journal.factory(self.database),
             progress=MemoryProgress(journal=self.journal, attempt=identity.attempt),
             start=self.starts.start,
+            start_many=self.starts.start_many,
             vault=self.vault,
             state=self.state,
             states={self.registered.plugin.name: self.state},

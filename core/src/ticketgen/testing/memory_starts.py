@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,13 @@ from ticketgen.database import new_id
 from ticketgen.domain.task_runs import RunState, TaskRun
 from ticketgen.domain.users import User
 from ticketgen.ports import StartedRun
-from ticketgen.preparing import as_stored, check_subject, exclusivity_key, read_request
+from ticketgen.preparing import (
+    as_stored,
+    check_subject,
+    exclusivity_key,
+    read_request,
+    require_any_number,
+)
 from ticketgen.registry import Registry
 from ticketgen.testing.memory_context import through_json
 from ticketgen.testing.run_outcome import StartSeen
@@ -35,7 +42,7 @@ class MemoryStarts:
         task_type: str,
         *,
         session_id: UUID | None = None,
-        request: BaseModel | None = None,
+        request: BaseModel | Mapping[str, Any] | None = None,
         user: User | None = None,
     ) -> StartedRun:
         """Note a start; `prepare` of the task is not asked: `MemoryHost.run` does that.
@@ -46,7 +53,7 @@ class MemoryStarts:
         """
         if task_type in self.known_tasks:
             key = f"{task_type}:{session_id}:{len(self.started)}"
-            asked = {} if request is None else as_stored(request)
+            asked = as_stored(request) if isinstance(request, BaseModel) else dict(request or {})
         else:
             task = self.registry.task(task_type).task
             check_subject(task, session_id)
@@ -59,6 +66,26 @@ class MemoryStarts:
             )
         return StartedRun(run=_run(task_type, session_id, user), existing=existing)
 
+    async def start_many(
+        self,
+        task_type: str,
+        requests: Sequence[BaseModel | Mapping[str, Any]],
+        *,
+        session_id: UUID | None = None,
+        user: User | None = None,
+    ) -> list[UUID]:
+        """Note many starts; raises as `start`, and for a task that runs once at a time."""
+        asked: list[BaseModel | Mapping[str, Any]] = list(requests)
+        if task_type not in self.known_tasks:
+            task = self.registry.task(task_type).task
+            require_any_number(task)
+            asked = [read_request(task, request) for request in requests]
+        started = [
+            await self.start(task_type, session_id=session_id, request=request, user=user)
+            for request in asked
+        ]
+        return [item.run.id for item in started]
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryWork:
@@ -70,6 +97,15 @@ class MemoryWork:
     async def start(self, task_type: str, **arguments: Any) -> StartedRun:
         """As `MemoryStarts.start`."""
         return await self.starts.start(task_type, **arguments)
+
+    async def start_many(
+        self,
+        task_type: str,
+        requests: Sequence[BaseModel | Mapping[str, Any]],
+        **arguments: Any,
+    ) -> list[UUID]:
+        """As `MemoryStarts.start_many`."""
+        return await self.starts.start_many(task_type, requests, **arguments)
 
 
 def _run(task_type: str, session_id: UUID | None, user: User | None) -> TaskRun:
