@@ -72,12 +72,10 @@ class RunState(StrEnum):
 
 ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING, RunState.PARKED)
 _ACTIVE_SQL = text("state IN ('queued', 'running', 'parked')")
-_ENDED = "finished_at IS NOT NULL"
-_REQUESTED = "requested_by IS NOT NULL"
 _OF_A_SESSION = "session_id IS NOT NULL"
 
 
-def _some(name: str, *columns: str, rows: str) -> Index:
+def _some(name: str, rows: str, *columns: str) -> Index:
     """An index of those rows only."""
     return Index(f"ix_session_tasks_{name}", *columns, postgresql_where=text(rows))
 
@@ -96,15 +94,15 @@ class TaskRun(Base):
         Index("ix_session_tasks_created_at_id", "created_at", "id"),
         Index("ix_session_tasks_task_type_created_at_id", "task_type", "created_at", "id"),
         # Every change of `state` writes each index that has the row: few have it.
-        _some("due", "available_at", rows="state = 'queued'"),
-        _some("parked", "task_type", rows="state = 'parked'"),
-        _some("failed", "created_at", "id", rows="state IN ('failed', 'cancelled')"),
-        _some("unannounced", "finished_at", rows=f"{_ENDED} AND announced_at IS NULL"),
-        _some("schedule", "schedule", rows=f"schedule IS NOT NULL AND {_ACTIVE_SQL}"),
-        _some("retry_of", "retry_of", rows="retry_of IS NOT NULL"),
-        _some("lineage_id_retry_count", "lineage_id", "retry_count", rows="retry_count > 0"),
-        _some("requested_by_created_at", "requested_by", "created_at", rows=_REQUESTED),
-        _some("session_id_task_type", "session_id", "task_type", "created_at", rows=_OF_A_SESSION),
+        _some("due", "state = 'queued'", "available_at"),
+        _some("parked", "state = 'parked'", "task_type"),
+        _some("failed", "state IN ('failed', 'cancelled')", "created_at", "id"),
+        _some("unannounced", "finished_at IS NOT NULL AND announced_at IS NULL", "finished_at"),
+        _some("schedule", f"schedule IS NOT NULL AND {_ACTIVE_SQL}", "schedule"),
+        _some("retry_of", "retry_of IS NOT NULL", "retry_of"),
+        _some("lineage_id_retry_count", "retry_count > 0", "lineage_id", "retry_count"),
+        _some("requested_by_created_at", "requested_by IS NOT NULL", "requested_by", "created_at"),
+        _some("session_id_task_type", _OF_A_SESSION, "session_id", "task_type", "created_at"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
