@@ -12,6 +12,7 @@ from benchmarks.growth.sample import Sample
 from ticketgen.database import new_id
 from ticketgen.domain import (
     backlog,
+    many_runs,
     redelivery,
     run_access,
     run_attempts,
@@ -22,6 +23,7 @@ from ticketgen.domain import (
     transitions_together,
     watched_runs,
 )
+from ticketgen.domain.many_runs import NewRuns
 from ticketgen.domain.run_attempts import AttemptOutcome
 from ticketgen.domain.task_runs import ACTIVE_STATES, NewRun, RunState
 from ticketgen.domain.transitions_together import Completion
@@ -72,7 +74,19 @@ def _new_run(at: Sample) -> NewRun:
     )
 
 
+def _new_runs(at: Sample) -> NewRuns:
+    return NewRuns(
+        task_type="processing",
+        run_ids=[new_id() for _ in range(10)],
+        payloads=["{}"] * 10,
+        requests=["{}"] * 10,
+        session_id=at.session,
+        requested_by=at.owner,
+    )
+
+
 QUESTIONS: dict[str, Question] = {
+    "many_runs.insert_runs": lambda db, at: many_runs.insert_runs(db, _new_runs(at)),
     "task_runs.insert_run": lambda db, at: task_runs.insert_run(db, _new_run(at)),
     "task_runs.find_active_run": lambda db, at: task_runs.find_active_run(
         db, session_id=at.session, conflict_group="work", except_type="export"
