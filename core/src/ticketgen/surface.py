@@ -32,6 +32,7 @@ HOST_NOUNS = (
     "ticketgen.domain.ticket_lists",
     "ticketgen.domain.ticket_order",
     "ticketgen.domain.transitions",
+    "ticketgen.domain.watched_runs",
     "ticketgen.domain.workers",
 )
 """Modules of `ticketgen.domain` that are the host's own machinery."""
