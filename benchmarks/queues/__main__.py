@@ -17,6 +17,7 @@ from benchmarks.queues.environments import default_folder
 from benchmarks.queues.figures import FIGURES, Figure
 from benchmarks.queues.report import Report
 from benchmarks.queues.scene import opened_scene
+from benchmarks.queues.summary import summary
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -53,6 +54,9 @@ def _all(folder: Path, *, shared: bool) -> int:
         files = ["--json", str(folder / f"{figure.name}.json")]
         files += ["--text", str(folder / f"{figure.name}.md")]
         main([figure.name, *files, *(["--shared"] if shared else [])])
+    text = summary(folder)
+    print(text)
+    (folder / "summary.md").write_text(text + "\n", encoding="utf-8")
     return 0
 
 

@@ -41,6 +41,8 @@ class _Waited:
     delays: list[int]
     """Nanoseconds from before each job was enqueued to its beginning."""
     idle_commands: float | None = None
+    idle_by_command: dict[str, int] | None = None
+    """How many of each in that time, those inside scripts included."""
     idle_reads: float | None = None
     idle_cpu: float | None = None
 
@@ -87,11 +89,14 @@ class _Rounds:
         await feeder.end()
         await asyncio.sleep(_SETTLED)
         cpu = (await worker.ask("tell"))["cpu"]
-        commands, reads = sum((await self.scene.commands()).values()), await self.scene.reads()
+        before, reads = await self.scene.commands(), await self.scene.reads()
         await asyncio.sleep(self.idle)
+        after = await self.scene.commands()
+        asked = {name: calls - before.get(name, 0) for name, calls in after.items()}
         return _Waited(
             delays=delays,
-            idle_commands=(sum((await self.scene.commands()).values()) - commands) / self.idle,
+            idle_commands=sum(asked.values()) / self.idle,
+            idle_by_command={name: calls for name, calls in sorted(asked.items()) if calls},
             idle_reads=(await self.scene.reads() - reads - 2) / self.idle,
             idle_cpu=((await worker.ask("tell"))["cpu"] - cpu) / self.idle * 1000,
         )
@@ -170,6 +175,9 @@ def _pooled(series: Series) -> Series:
         "most": delays[-1],
         "jobs": len(delays),
         **idle,
+        "idle_by_command": next(
+            (each["idle_by_command"] for each in series.measured if each["idle_by_command"]), None
+        ),
         "delays_ms": delays,
     }
     return Series(contender=series.contender, measured=[pooled], failures=series.failures)

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.queues.contenders import CONTENDERS, named
 from benchmarks.queues.environments import PINNED
 from benchmarks.queues.report import Column, Table
+from benchmarks.queues.summary import summary
 from benchmarks.queues.turns import Series
 from tests.flows.commands import environment
 from tests.rules.tree import ROOT
@@ -71,6 +72,19 @@ def test_a_peer_that_failed_is_said_below_the_table() -> None:
 
     assert "| SAQ | – | – |" in text
     assert "- failed: SAQ (worker) has ended" in text
+
+
+def test_the_summary_has_a_row_for_everybody_who_was_measured(tmp_path: Path) -> None:
+    rows = [
+        {"contender": "ours", "middle": {"p50": 2.5, "p99": 9.0, "idle_commands": 0.5}},
+        {"contender": "saq", "middle": {}},
+    ]
+    (tmp_path / "pickup.json").write_text(json.dumps({"tables": [{"rows": rows}]}))
+
+    text = summary(tmp_path)
+
+    assert "| ours, transport | – / – | – | – / – | 2.5 / 9.0 | 0.5 |" in text
+    assert "SAQ" not in text
 
 
 def test_an_unknown_contender_is_refused_with_the_names_that_there_are() -> None:

@@ -26,12 +26,7 @@ class _Feeder:
     async def put_many(self, jobs: Sequence[tuple[int, float]]) -> None:
         requests = [self._request(*job) for job in jobs]
         async with self._runtime.unit_of_work() as work:
-            start_many = getattr(work, "start_many", None)
-            if start_many is not None:
-                await start_many(TASK, requests)
-                return
-            for request in requests:
-                await work.start(TASK, request=request)
+            await work.start_many(TASK, requests)
 
     def _request(self, sent: int, seconds: float) -> QueuesRequest:
         return QueuesRequest(sent=sent, seconds=seconds, progress=self._progress)

@@ -148,7 +148,9 @@ async def _feed(peer: Peer, options: Options) -> None:
     async with peer.feeding(options) as feeder:
         while line := await asyncio.to_thread(sys.stdin.readline):
             command = json.loads(line)
-            _answer(seconds=await _COMMANDS[command.pop("do")](feeder, **command))
+            began = time.process_time()
+            seconds = await _COMMANDS[command.pop("do")](feeder, **command)
+            _answer(seconds=seconds, cpu=time.process_time() - began)
 
 
 async def _fill(feeder: Feeder, *, jobs: int, each: float = 0.0) -> float:
