@@ -109,7 +109,7 @@ async def lost_wakes(
     without_rows = [contender for contender in contenders if not contender.durable]
     measures = {
         "every waiting connection of the worker was cut before": (contenders, _cut),
-        "enqueued by plain arq, which wakes nobody": (without_rows, _plain),
+        "enqueued by plain arq, which knows nothing of waking": (without_rows, _plain),
     }
     return [
         Table(

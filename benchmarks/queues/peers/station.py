@@ -7,9 +7,11 @@ answers each by one on its standard output; when its input ends, so does the pro
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -19,6 +21,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 __all__ = ["Feeder", "Options", "Peer", "do", "do_in_thread", "main"]
+
+_PARENT_DEATH_SIGNAL = 1
+"""`PR_SET_PDEATHSIG` of prctl(2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +120,7 @@ def do_in_thread(sent: int, seconds: float) -> None:
 
 def main(peer: Peer) -> None:
     """Be the worker or the feeder, as the command line says."""
+    _end_with_parent()
     role, text = sys.argv[1:]
     options = Options(**json.loads(text))
     if role == "worker":
@@ -122,6 +128,12 @@ def main(peer: Peer) -> None:
         peer.work(options)
     else:
         asyncio.run(_feed(peer, options))
+
+
+def _end_with_parent() -> None:
+    """Be killed when the benchmark is: while it is held, a process sees no end of its input."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _answer(**what: Any) -> None:

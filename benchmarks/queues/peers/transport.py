@@ -56,7 +56,7 @@ class _Feeder:
         await self._writer.write({job_id: (_TASK, arguments) for job_id, arguments in made})
 
     async def put_plainly(self, sent: int, seconds: float) -> None:
-        """As somebody does who knows arq only: nobody is woken."""
+        """As somebody does who knows arq only."""
         job_id, arguments = _job_of(sent, seconds)
         await self._redis.enqueue_job(_TASK, *arguments, _job_id=job_id)
 
