@@ -234,7 +234,9 @@ async def test_an_entry_is_numbered_as_its_message(redis: Redis) -> None:
 
 @pytest.mark.services
 async def test_a_stream_of_an_earlier_version_is_dropped_for_another_epoch(redis: Redis) -> None:
-    await redis.execute_command("HSET", f"{CHANNEL}:meta", "epoch", "old", "sequence", 7)
+    pipeline = redis.pipeline()
+    pipeline.hset(f"{CHANNEL}:meta", mapping={"epoch": "old", "sequence": 7})
+    await pipeline.execute()
     await redis.xadd(f"{CHANNEL}:stream", {"message": "{}"})
     publisher = Publisher(redis, keep=timedelta(hours=1))
 
