@@ -104,7 +104,7 @@ FIGURES = (
         summary="no-op jobs at 10 and at 100 concurrent: jobs/s, processor, Redis commands",
         contenders=_QUICK,
         measure=_throughput,
-        arguments=(("jobs", int, 2000, "of each backlog"),),
+        arguments=(("jobs", int, 3000, "of each backlog"),),
     ),
     Figure(
         name="pickup",
@@ -155,8 +155,8 @@ FIGURES = (
         contenders=("ours", "arq-fast", "saq"),
         measure=_blocked,
         arguments=(
-            ("jobs", int, 2000, "of each backlog"),
-            ("within", float, 10.0, "seconds; what is not done then has stood still"),
+            ("jobs", int, 4000, "of each backlog"),
+            ("within", float, 20.0, "seconds; what is not done then has stood still"),
         ),
     ),
     Figure(
