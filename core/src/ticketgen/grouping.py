@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from ticketgen.background import end_tasks
+
 __all__ = ["Grouping"]
 
 _Asked = TypeVar("_Asked")
@@ -60,13 +62,20 @@ class Grouping(Generic[_Asked, _Given]):
             )
         return future
 
+    async def close(self) -> None:
+        """Answer nobody any more."""
+        if self.task is not None:
+            await end_tasks(self.task)
+
     async def _answer_waiting(self) -> None:
         while self._waiting:
             if self._after:
                 await asyncio.sleep(self._after)
             group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            group = [(asked, future) for asked, future in group if not future.done()]
             try:
-                await self._answer(group)
+                if group:
+                    await self._answer(group)
             except asyncio.CancelledError:
                 for _, future in [*group, *self._waiting]:
                     future.cancel()

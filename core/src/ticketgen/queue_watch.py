@@ -90,7 +90,8 @@ class QueueWatch:
                 async with asyncio.timeout(_PING_SECONDS):
                     await connection.wait_for_bytes()
             except TimeoutError:
-                await connection.send_command("PING")
+                # redis-py's own health check does not know how a subscriber is answered.
+                await connection.send_command("PING", check_health=False)
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     await connection.wait_for_bytes()
             self.changed.set()

@@ -10,7 +10,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ticketgen.streams.batching import Batcher
+from ticketgen.grouping import Grouping
 from ticketgen.streams.parcels import Parcel, open_parcel
 from ticketgen.streams.positions import BEGINNING, Position
 
@@ -43,21 +43,21 @@ class KeptReader:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._batcher: Batcher[tuple[str, Position | None], Kept] = Batcher(
-            self._read_all, limit=_BATCH
+        self._grouping: Grouping[tuple[str, Position | None], Kept] = Grouping(
+            self._read_all, most=_BATCH
         )
 
     async def read(self, channel: str, after: Position | None = None) -> Kept | None:
         """What is kept of the channel; None if Redis is away."""
         try:
-            return await self._batcher.ask((channel, after))
+            return await self._grouping.ask((channel, after))
         except (RedisError, OSError, TimeoutError) as error:
             _log.warning("kept_progress_unread", channel=channel, error=str(error))
             return None
 
     async def close(self) -> None:
         """Read nothing any more."""
-        await self._batcher.close()
+        await self._grouping.close()
 
     async def _read_all(self, asked: Sequence[tuple[str, Position | None]]) -> Sequence[Kept]:
         async with self._redis.pipeline(transaction=False) as pipeline:

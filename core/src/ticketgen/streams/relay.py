@@ -60,7 +60,7 @@ class Relay:
 
     @property
     def standing(self) -> int | None:
-        """Which subscription stands, counted from 1; None while none does."""
+        """Which stretch without a gap this is, counted from 1; None while messages are missed."""
         return self._stood if self.subscribed.is_set() else None
 
     def begin(
@@ -73,7 +73,7 @@ class Relay:
     ) -> None:
         """Let a client's messages through from a position that was read while `standing` stood.
 
-        If it did not, or not all the time, what came in between is fetched.
+        If it stands no longer, what came in between is fetched.
         """
         listener.begin(position, run_id=run_id)
         if self.subscribed.is_set() and self._stood != standing:
@@ -142,6 +142,9 @@ class Relay:
                 if listener.has_begun and listener.position in found:
                     self._make_good(listener, found[listener.position])
             self._note(found)
+        # Whoever is reading its position now was given nothing of this: it fetches at its `begin`,
+        # as if the subscription had lapsed.
+        self._stood += 1
         held, self._held = self._held or [], None
         for parcel in held:
             self._hand_out(parcel)

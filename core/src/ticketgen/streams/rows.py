@@ -9,7 +9,7 @@ from ticketgen.database import SessionFactory
 from ticketgen.domain import watched_runs
 from ticketgen.domain.task_runs import TaskRun
 from ticketgen.errors import NotFoundError
-from ticketgen.streams.batching import Batcher
+from ticketgen.grouping import Grouping
 from ticketgen.streams.topics import SessionTopic, Topic
 
 __all__ = ["GoneError", "RowReader"]
@@ -28,8 +28,8 @@ class RowReader:
 
     def __init__(self, session_factory: SessionFactory) -> None:
         self._session_factory = session_factory
-        self._batcher: Batcher[_Key, TaskRun | GoneError | None] = Batcher(
-            self._read_all, limit=_BATCH
+        self._grouping: Grouping[_Key, TaskRun | GoneError | None] = Grouping(
+            self._read_all, most=_BATCH
         )
 
     async def find(self, topic: Topic) -> TaskRun | None:
@@ -51,10 +51,10 @@ class RowReader:
 
     async def close(self) -> None:
         """Look at nothing any more."""
-        await self._batcher.close()
+        await self._grouping.close()
 
     async def _ask(self, key: _Key) -> TaskRun | None:
-        found = await self._batcher.ask(key)
+        found = await self._grouping.ask(key)
         if isinstance(found, GoneError):
             raise found
         return found
