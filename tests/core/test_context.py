@@ -30,6 +30,9 @@ class _Recorder:
         self.started.append((task_type, arguments))
         return cast("StartedRun", "started")
 
+    async def start_many(self, task_type: str, requests: Any, **arguments: Any) -> list[UUID]:
+        raise NotImplementedError
+
 
 def _context(recorder: _Recorder, *, session_id: UUID | None = SESSION) -> TaskContext:
     return TaskContext(
@@ -49,7 +52,7 @@ def _context(recorder: _Recorder, *, session_id: UUID | None = SESSION) -> TaskC
         session_factory=cast("Any", None),
         progress=recorder,
         start=recorder.start,
-        start_many=recorder.start,
+        start_many=recorder.start_many,
     )
 
 

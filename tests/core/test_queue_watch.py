@@ -49,6 +49,14 @@ def only_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arq_worker, "_SAFETY_SECONDS", 300.0)
 
 
+async def _until_run(record: arq_lab.Record, count: int) -> None:
+    await arq_lab.until(lambda: len(record.run_ids) == count)
+
+
+async def _cut_subscriptions(redis: ArqRedis) -> None:
+    await redis.client_kill_filter(_type="pubsub")
+
+
 async def test_a_push_is_heard(watch: QueueWatch, runs: RunQueue) -> None:
     await runs.push(arq_lab.delivery_of())
 
@@ -72,7 +80,7 @@ async def test_a_queue_that_is_wiped_out_is_heard(watch: QueueWatch, redis: ArqR
 async def test_a_lost_connection_is_made_again_and_whoever_waits_looks_meanwhile(
     watch: QueueWatch, redis: ArqRedis, runs: RunQueue
 ) -> None:
-    await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    await _cut_subscriptions(redis)
     await arq_lab.until(watch.changed.is_set)
     await arq_lab.until(lambda: watch.is_hearing)
     watch.changed.clear()
@@ -89,7 +97,7 @@ async def test_a_server_that_answers_nothing_is_not_taken_for_a_quiet_one(
     monkeypatch.setattr(queue_watch, "_ANSWER_SECONDS", 0.2)
     async with QueueWatch(redis.connection_pool, _QUEUE).running() as watch:
         await arq_lab.until(lambda: watch.is_hearing)
-        await redis.execute_command("CLIENT", "PAUSE", "1000", "ALL")
+        await redis.client_pause(1_000)
 
         await arq_lab.until(lambda: not watch.is_hearing)
         await arq_lab.until(lambda: watch.is_hearing)
@@ -122,7 +130,7 @@ async def test_an_idle_worker_is_woken_by_a_push(
         await arq_lab.until(lambda: worker._watch.is_hearing)
         for count in range(1, 20):
             await runs.push(arq_lab.delivery_of())
-            await arq_lab.until(lambda count=count: len(record.run_ids) == count)
+            await _until_run(record, count)
 
 
 async def test_an_idle_worker_is_woken_by_what_arq_s_own_client_enqueues(
@@ -148,9 +156,9 @@ async def test_a_push_in_the_moment_in_which_the_worker_is_deaf_is_found(
     async with arq_lab.working(arq_lab.built(redis_url, record.job)) as worker:
         for count in range(1, 10):
             await arq_lab.until(lambda: worker._watch.is_hearing)
-            await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            await _cut_subscriptions(redis)
             await runs.push(arq_lab.delivery_of())
-            await arq_lab.until(lambda count=count: len(record.run_ids) == count)
+            await _until_run(record, count)
 
 
 async def test_a_job_given_back_for_later_is_taken_when_it_comes_due(

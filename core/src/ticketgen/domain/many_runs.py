@@ -11,6 +11,7 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     String,
+    Table,
     Text,
     Uuid,
     bindparam,
@@ -70,7 +71,9 @@ def _statement() -> Any:
         "stage_moves": bindparam("stage_moves", type_=JSONB(none_as_null=True)),
     }
     rows = select(*values.values()).order_by(given.c.id)  # ids sort by the time they were made
-    return insert(TaskRun.__table__).from_select(list(values), rows)
+    table = TaskRun.__table__  # not the class: its parameters would be taken for rows
+    assert isinstance(table, Table)  # noqa: S101 - narrows the type for the checker
+    return insert(table).from_select(list(values), rows)
 
 
 _INSERT = _statement()
