@@ -3,3 +3,5 @@
 `python -m benchmarks.queues --help` says what is measured. Every figure is taken of all of them in
 one run, in turns, so that what else the machine does hits all alike.
 """
+
+from __future__ import annotations

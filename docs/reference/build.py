@@ -211,7 +211,10 @@ def _duration(value: timedelta) -> str:
 def _errors_page() -> str:
     for module in _modules():
         importlib.import_module(module)
-    classes = sorted(_subclasses(TicketgenError), key=lambda error: (error.code, error.__name__))
+    classes = sorted(
+        _subclasses(TicketgenError),
+        key=lambda error: (error.code, error.__name__, error.__module__),
+    )
     groups = {"Host": [e for e in classes if e.__module__.partition(".")[0] == "ticketgen"]} | {
         f"Plugin {name}": [e for e in classes if e.__module__.startswith(f"ticketgen_{name}.")]
         for name in PLUGINS

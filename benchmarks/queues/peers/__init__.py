@@ -2,3 +2,5 @@
 
 Nothing here, but for the two of ours, may import more than the standard library and its peer.
 """
+
+from __future__ import annotations
