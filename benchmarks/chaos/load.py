@@ -138,8 +138,19 @@ class Load:
             if ended["status"] == "completed":
                 return True
             code = (ended["error"] or {}).get("code", ended["status"])
+            if code == "processing.sheet_errors":
+                # The sample has one, on purpose: a person would look at it, and let it stay.
+                journey.runs.remove(run_id)
+                await self._accept_errors(journey.session_id)
             self.journal.notes[f"{task} was started again after {code}"] += 1
         return False
+
+    async def _accept_errors(self, session_id: UUID) -> None:
+        place = f"/api/processing/findings/{session_id}"
+        report = (await self._ask("GET", place)).raise_for_status().json()
+        groups = [group["id"] for group in report["groups"] if group["open_errors"]]
+        chosen = {"groups": groups, "reason": "It is the sample's."}
+        (await self._ask("POST", f"{place}/accept", json=chosen)).raise_for_status()
 
     async def _ended(self, run_id: UUID) -> dict[str, Any]:
         while True:

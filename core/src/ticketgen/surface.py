@@ -19,6 +19,7 @@ PUBLIC_MODULES = (
 
 HOST_NOUNS = (
     "ticketgen.domain.backlog",
+    "ticketgen.domain.many_runs",
     "ticketgen.domain.recovery",
     "ticketgen.domain.redelivery",
     "ticketgen.domain.rollback",
@@ -32,6 +33,7 @@ HOST_NOUNS = (
     "ticketgen.domain.ticket_lists",
     "ticketgen.domain.ticket_order",
     "ticketgen.domain.transitions",
+    "ticketgen.domain.transitions_together",
     "ticketgen.domain.watched_runs",
     "ticketgen.domain.workers",
 )
