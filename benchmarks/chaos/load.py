@@ -138,7 +138,7 @@ class Load:
             if ended["status"] == "completed":
                 return True
             code = (ended["error"] or {}).get("code", ended["status"])
-            if code == "processing.sheet_errors":
+            if code == "processing.sheet_errors" and journey.session_id is not None:
                 # The sample has one, on purpose: a person would look at it, and let it stay.
                 journey.runs.remove(run_id)
                 await self._accept_errors(journey.session_id)
