@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -164,6 +165,9 @@ class Load:
         """Ask until there is an answer that is more than `come back later`."""
         while True:
             answer = await self.client.request(method, url, **what)
+            if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                await asyncio.sleep(float(answer.headers.get("Retry-After", _AGAIN)))
+                continue
             if answer.status_code < 500:
                 return answer
             if answer.status_code != 503:
