@@ -240,8 +240,9 @@ class Worker(ArqWorker):
     async def _work(self, job: ClaimedJob) -> None:
         """Run the function of one job; whatever it raises, the job is done, or comes again."""
         function, arguments = self._called(job)
+        limit = self.job_timeout_s if function.timeout_s is None else function.timeout_s
         try:
-            async with asyncio.timeout(function.timeout_s):
+            async with asyncio.timeout(limit):
                 await function.coroutine({**self.ctx, "job_id": job.job_id}, *arguments)
         except Retry as retry:
             self.jobs_retried += 1

@@ -16,10 +16,11 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ticketgen.announcing import Announcer
-from ticketgen.database import SessionFactory
+from ticketgen.database import SessionFactory, passes_by_itself
 from ticketgen.delivering import deliver
 from ticketgen.domain import failures, run_attempts, sessions, task_runs, transitions
 from ticketgen.domain.run_attempts import AttemptOutcome
@@ -94,14 +95,18 @@ class Settler:
         moves = run.session_id is not None and self._moves(run).on_success is not None
         if not isinstance(outcome, Completed) or moves:
             return None
-        return await self._completions.ask(
-            Completion(
-                run_id=run.id,
-                attempt=run.attempt,
-                result_summary=outcome.summary,
-                progress=progress,
-            )
+        completion = Completion(
+            run_id=run.id,
+            attempt=run.attempt,
+            result_summary=outcome.summary,
+            progress=progress,
         )
+        try:
+            return await self._completions.ask(completion)
+        except DBAPIError as error:
+            if passes_by_itself(error):
+                raise
+            return None  # one of those who shared it is refused; alone it turns out which
 
     @cached_property
     def _completions(self) -> Grouping[Completion, TaskRun | None]:
