@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,8 @@ async def test_a_worker_told_to_stop_during_a_claim_gives_the_jobs_back(
     worker = arq_lab.built(redis_url, record.job)
     real = worker._claims.claim
 
-    async def claim(
-        wanted: int, *, served: frozenset[str], done: Sequence[str]
-    ) -> list[ClaimedJob]:
-        taken = await real(wanted, served=served, done=done)
+    async def claim(wanted: int, **what: Any) -> list[ClaimedJob]:
+        taken = await real(wanted, **what)
         worker.allow_pick_jobs = not taken
         return taken
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 import websockets
@@ -33,7 +34,7 @@ async def test_two_sessions_generated_at_once_get_their_own_tickets(api: Api) ->
     ]
 
     ended = await asyncio.gather(
-        *(run_to_end(api.runtime, answer.json()["task_id"]) for answer in started)
+        *(run_to_end(api.runtime, UUID(answer.json()["task_id"])) for answer in started)
     )
 
     listed = await api.client.get(f"/api/sessions/{theirs}/tickets", headers=api.as_other)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -39,13 +40,17 @@ LONG = "word " * 1_600
 
 
 def _call(host: Up, method: str, path: str, **sent: Any) -> Any:
-    answer = httpx2.request(
-        method,
-        host.url + path,
-        headers={"Authorization": f"Bearer {host.token}"},
-        timeout=30,
-        **sent,
-    )
+    while True:
+        answer = httpx2.request(
+            method,
+            host.url + path,
+            headers={"Authorization": f"Bearer {host.token}"},
+            timeout=30,
+            **sent,
+        )
+        if answer.status_code != httpx2.codes.TOO_MANY_REQUESTS:
+            break
+        time.sleep(float(answer.headers["Retry-After"]))
     assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
     return answer.json() if "json" in answer.headers["content-type"] else answer.text
 

@@ -222,7 +222,13 @@ class Worker(ArqWorker):
         if wanted < 1 and not self._done:
             return
         done = tuple(self._done)
-        taken = await self._claims.claim(max(0, wanted), served=served, done=done)
+        ticks = [job_id for job_id in done if job_id.partition(":")[0] in self._ticks]
+        taken = await self._claims.claim(
+            max(0, wanted),
+            served=served,
+            done=[job_id for job_id in done if job_id not in ticks],
+            remembered=ticks,
+        )
         del self._done[: len(done)]
         self._fruitless = 0 if taken or done else self._fruitless + 1
         for job in taken:

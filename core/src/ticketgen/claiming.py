@@ -21,10 +21,8 @@ from arq.constants import in_progress_key_prefix, job_key_prefix, retry_key_pref
 
 __all__ = ["ClaimedJob", "JobClaims"]
 
-_OWN_KEYS = ", ".join(
-    f"'{prefix}'" for prefix in (in_progress_key_prefix, job_key_prefix, retry_key_prefix)
-)
-"""What arq keeps of a job beside its place in the queue."""
+_REMEMBERED_MS = 60_000
+"""So long a job that is done cannot be enqueued again, where that is asked for."""
 
 _PAGE = 100
 """Job ids read at once. Measured: the time per id is the same from here up, and what is read
@@ -42,24 +40,31 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
 
 # ARGV: page size, where to begin, how many are wanted, milliseconds a claim lasts, how many jobs
-# are done, their ids, the task types that are served.
+# are done, how many of them are remembered, their ids, those first; the task types that are served.
 # Answer: the time, where to begin the next time, how many were passed by, when the first job
 # comes due that is not due yet (empty if none was seen), and id and place of each job taken.
 _CLAIM = f"""
 {_NOW}
 local page_size, from, wanted = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local timeout, done = ARGV[4], tonumber(ARGV[5])
+local timeout, done, remembered = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
 if done > 0 then
     local ids, keys = {{}}, {{}}
-    for i = 6, 5 + done do
-        ids[#ids + 1] = ARGV[i]
-        for _, prefix in ipairs({{{_OWN_KEYS}}}) do keys[#keys + 1] = prefix .. ARGV[i] end
+    for i = 1, done do
+        local id = ARGV[6 + i]
+        ids[i] = id
+        keys[#keys + 1] = '{in_progress_key_prefix}' .. id
+        keys[#keys + 1] = '{retry_key_prefix}' .. id
+        if i > remembered then
+            keys[#keys + 1] = '{job_key_prefix}' .. id
+        else
+            redis.call('PEXPIRE', '{job_key_prefix}' .. id, {_REMEMBERED_MS})
+        end
     end
     redis.call('ZREM', KEYS[1], unpack(ids))
     redis.call('DEL', unpack(keys))
 end
 local served = {{}}
-for i = 6 + done, #ARGV do served[ARGV[i]] = true end
+for i = 7 + done, #ARGV do served[ARGV[i]] = true end
 local taken, passed, seen, next_due, last = {{}}, 0, 0, '', from
 while #taken < 2 * wanted do
     local size = math.min(page_size, math.max(wanted, 10) + seen)
@@ -137,11 +142,18 @@ class JobClaims:
         """Seconds from the last claim in which another look is worth while, if nothing changes."""
 
     async def claim(
-        self, wanted: int, *, served: frozenset[str], done: Sequence[str] = ()
+        self,
+        wanted: int,
+        *,
+        served: frozenset[str],
+        done: Sequence[str] = (),
+        remembered: Sequence[str] = (),
     ) -> list[ClaimedJob]:
         """Take up to so many due jobs of these task types that nobody else has; the oldest first.
 
-        In the same call the jobs that are `done` are removed, whatever becomes of the rest.
+        In the same call the jobs that are `done` are removed, whatever becomes of the rest. So are
+        those that are `remembered`; but they cannot be enqueued again for a minute, by a worker
+        that is late with what many of them enqueue.
 
         With ten thousand jobs of other types in front, walking past them at every look would
         be the server's main work. So where many were passed by, a look begins where the last one
@@ -151,8 +163,13 @@ class JobClaims:
         begin, head_seen_at = self._from.pop(served, (_FROM_THE_HEAD, 0.0))
         if time.monotonic() - head_seen_at > _HEAD_SECONDS:
             begin, head_seen_at = _FROM_THE_HEAD, time.monotonic()
-        arguments: list[str | int] = [_PAGE, begin, wanted, self._timeout_ms, len(done), *done]
-        answer = await self._claim(keys=[self._queue_name], args=[*arguments, *sorted(served)])
+        ended = [*remembered, *done]
+        arguments: list[str | int] = [
+            *(_PAGE, begin, wanted, self._timeout_ms, len(ended), len(remembered)),
+            *ended,
+            *sorted(served),
+        ]
+        answer = await self._claim(keys=[self._queue_name], args=arguments)
         now, reached, passed, next_due, *taken = answer
         if begin != _FROM_THE_HEAD or passed >= _PAGE:
             self._from[served] = reached.decode(), head_seen_at

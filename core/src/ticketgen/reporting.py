@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -69,6 +69,7 @@ class ProgressReporter:
         self.unstored: dict[str, Any] | None = None
         """What was sent and is not in the row yet: the settling of the attempt puts it there."""
         self._waiting = asyncio.Event()
+        self._ending = asyncio.Event()
         self._stored_at = float("-inf")
 
     async def publish(self, percentage: float, stage: str, details: Mapping[str, Any]) -> None:
@@ -93,17 +94,25 @@ class ProgressReporter:
             await end_tasks(sender)
 
     async def _finish(self, sender: asyncio.Task[None]) -> None:
-        """Send the last value, however soon after the one before it came."""
-        await end_tasks(sender)
-        await self._send(store=False)
+        """Let the last value be sent, however soon after the one before it came.
+
+        What is being sent at this moment is not broken off: nobody would know whether it was.
+        """
+        self._ending.set()
+        self._waiting.set()
+        await sender
 
     async def _send_regularly(self) -> None:
         while True:
             await self._waiting.wait()
             await self._send()
-            await asyncio.sleep(_PUBLISH_SECONDS)
+            if self._ending.is_set() and self._latest is None:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PUBLISH_SECONDS):
+                    await self._ending.wait()
 
-    async def _send(self, *, store: bool = True) -> None:
+    async def _send(self) -> None:
         self._waiting.clear()
         latest = self._latest
         if latest is None:
@@ -121,11 +130,11 @@ class ProgressReporter:
         )
         stored = {"percentage": percentage, "stage": stage, "details": details}
         self.unstored = stored
-        if self._latest is latest:  # else a newer one came meanwhile; or we were cancelled above
+        if self._latest is latest:  # else a newer one came meanwhile
             self._latest = None
         now = asyncio.get_running_loop().time()
-        if store and now - self._stored_at >= _STORE_SECONDS:
+        if not self._ending.is_set() and now - self._stored_at >= _STORE_SECONDS:
             self._stored_at = now
             await self._rows.store(self._run, stored)
-            if self.unstored is stored:  # else a newer one came; or we were cancelled above
+            if self.unstored is stored:  # else a newer one came
                 self.unstored = None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from uuid import UUID, uuid4
 
 import pytest
@@ -299,6 +300,9 @@ async def test_a_reader_that_stalls_is_closed_and_holds_up_nobody(
     ):
         await next_message(quick)
         await next_message(slow)
+        slow.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096
+        )
         slow.transport.pause_reading()
         percentages = []
         # Until the kernel's buffers and the server's own are full, and beyond.

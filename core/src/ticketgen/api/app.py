@@ -83,10 +83,10 @@ class _Api(FastAPI):
 
 def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
     """The API of one runtime, which its caller opens before and closes after the app."""
+    streams = Streams(runtime.redis, runtime.session_factory)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.streams = streams = Streams(runtime.redis, runtime.session_factory)
         try:
             async with (
                 streams.running(),
@@ -113,6 +113,7 @@ def create_app(runtime: Runtime, *, close_runtime: bool = False) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.runtime = runtime
+    app.state.streams = streams
     app.state.poll_limit = PollLimit()
     install_problem_handlers(app, runtime.session_factory)
     app.add_middleware(

@@ -11,9 +11,9 @@ __all__ = ["NAME", "RESERVED_NAMES", "RESERVED_VERBS", "check_identity"]
 RESERVED_NAMES = frozenset(
     {
         "api", "audit", "auth", "core", "db", "demo", "docs", "doctor", "effects", "events",
-        "findings", "health", "host", "metrics", "openapi", "plugins", "runs", "schedules",
-        "secrets", "sessions", "stream-passes", "stream_pass", "tasks", "ticketgen", "tickets",
-        "tokens", "up", "upload", "uploads", "users", "validations", "worker", "workers",
+        "findings", "health", "host", "metrics", "openapi", "plugins", "progress", "runs",
+        "schedules", "secrets", "sessions", "stream-passes", "stream_pass", "tasks", "ticketgen",
+        "tickets", "tokens", "up", "upload", "uploads", "users", "validations", "worker", "workers",
     }
 )  # fmt: skip
 """First segments under `/api`, and commands of `ticketgen`, that are core's own."""
