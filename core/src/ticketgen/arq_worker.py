@@ -112,6 +112,8 @@ class Worker(ArqWorker):
         """Ended, and still to be removed from the queue; the next look does it."""
         self._adrift: dict[str, ClaimedJob] = {}
         """Taken, not run to the end, and still to be given back."""
+        self._ending: set[str] = set()
+        """Jobs whose work is over: what is left to do for them takes no slot."""
         self._fruitless = 0
         self._opened = False
 
@@ -158,7 +160,7 @@ class Worker(ArqWorker):
 
     async def _pause(self) -> None:
         """Wait until a slot is free, the queue changes, or something comes due."""
-        room = len(self.tasks) < self.max_jobs
+        room = self._room > 0
         if room and self._fruitless > _FRUITLESS_LOOKS:
             await asyncio.sleep(min(_CALM_SECONDS, 0.005 * (self._fruitless - _FRUITLESS_LOOKS)))
         longest = _SAFETY_SECONDS if self._watch.is_hearing else self._unheard_pause
@@ -209,7 +211,7 @@ class Worker(ArqWorker):
 
     async def _take(self) -> None:
         """Claim as many jobs as there is room for, start them, and remove those that are done."""
-        wanted, served = self.max_jobs - len(self.tasks), self._served
+        wanted, served = self._room, self._served
         if self.max_burst_jobs >= 0:
             wanted = min(wanted, self.max_burst_jobs - self._jobs_started())
         limit = self.may_take()
@@ -238,6 +240,12 @@ class Worker(ArqWorker):
                 self._start(job)
         await self._give_back_adrift()
 
+    @property
+    def _room(self) -> int:
+        """How many more jobs there are slots for; of those that are ending, as many as slots."""
+        beside = min(len(self._ending), self.max_jobs)
+        return self.max_jobs + beside - len(self.tasks)
+
     def _start(self, job: ClaimedJob) -> None:
         task = self.loop.create_task(self._work(job))
         self.tasks[job.job_id] = task
@@ -249,7 +257,7 @@ class Worker(ArqWorker):
         limit = self.job_timeout_s if function.timeout_s is None else function.timeout_s
         try:
             async with asyncio.timeout(limit):
-                await function.coroutine({**self.ctx, "job_id": job.job_id}, *arguments)
+                await function.coroutine(self._context(job), *arguments)
         except Retry as retry:
             self.jobs_retried += 1
             pause = timedelta(milliseconds=retry.defer_score or 0)
@@ -261,6 +269,15 @@ class Worker(ArqWorker):
         else:
             self.jobs_complete += 1
         self._done.append(job.job_id)
+
+    def _context(self, job: ClaimedJob) -> dict[str, Any]:
+        """What the function is given: `worked` is for it to call when only the rest is left."""
+
+        def worked() -> None:
+            self._ending.add(job.job_id)
+            self._watch.changed.set()
+
+        return {**self.ctx, "job_id": job.job_id, "worked": worked}
 
     def _called(self, job: ClaimedJob) -> tuple[Function | CronJob, tuple[str, ...]]:
         """What runs the job, and with what; `served` has left out what nothing here runs."""
@@ -276,6 +293,7 @@ class Worker(ArqWorker):
         at once; that job comes back when its claim has expired.
         """
         del self.tasks[job.job_id]
+        self._ending.discard(job.job_id)
         self._watch.changed.set()
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if isinstance(error, RedisError | OSError | asyncio.CancelledError):

@@ -220,7 +220,7 @@ class LeaseKeeper:
                 plugins=dict(offer.plugins),
                 failed=offer.failed,
                 max_jobs=self.worker.max_jobs,
-                running=len(self.hands),
+                running=sum(held.outcome is None for held in self.hands.all()),
                 lag=round(self.lag, 3),
             )
             now = await database_time(db)

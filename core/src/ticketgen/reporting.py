@@ -68,6 +68,9 @@ class ProgressReporter:
         self._latest: tuple[float, str, dict[str, Any]] | None = None
         self.unstored: dict[str, Any] | None = None
         """What was sent and is not in the row yet: the settling of the attempt puts it there."""
+        self._sender: asyncio.Task[None] | None = None
+        """Most runs say nothing: it begins with the first word."""
+        self._has_ended = False
         self._waiting = asyncio.Event()
         self._ending = asyncio.Event()
         self._stored_at = float("-inf")
@@ -76,31 +79,35 @@ class ProgressReporter:
         """Note the newest progress; the flow of messages is `running`'s."""
         self._latest = as_sent(percentage, stage, details)
         self._waiting.set()
+        if self._sender is None and not self._has_ended:
+            self._sender = asyncio.create_task(self._send_regularly(), name="progress-reporter")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Send in the background while the block runs, and what is left when it ends."""
-        sender = asyncio.create_task(self._send_regularly(), name="progress-reporter")
         try:
             yield
         except (StaleAttemptError, asyncio.CancelledError):
             raise
         except BaseException:
-            await self._finish(sender)
+            await self._finish()
             raise
         else:
-            await self._finish(sender)
+            await self._finish()
         finally:
-            await end_tasks(sender)
+            self._has_ended = True
+            if self._sender is not None:
+                await end_tasks(self._sender)
 
-    async def _finish(self, sender: asyncio.Task[None]) -> None:
+    async def _finish(self) -> None:
         """Let the last value be sent, however soon after the one before it came.
 
         What is being sent at this moment is not broken off: nobody would know whether it was.
         """
         self._ending.set()
         self._waiting.set()
-        await sender
+        if self._sender is not None:
+            await self._sender
 
     async def _send_regularly(self) -> None:
         while True:

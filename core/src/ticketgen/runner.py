@@ -8,6 +8,7 @@ been overtaken finds nothing to settle.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -87,17 +88,18 @@ class Runner:
         """How many more runs may be taken: none while one is, or waits to be, alone; else any."""
         return 0 if self._solitude.is_wanted else None
 
-    async def run(self, run_id: UUID) -> None:
+    async def run(self, run_id: UUID, *, worked: Callable[[], object] = lambda: None) -> None:
         """Claim the run, work, settle; does nothing if there is nothing to claim.
 
-        Cancelling this coroutine hands the run back to the queue without spending a try.
+        `worked` is called when the work is over and only the settling is left. Cancelling this
+        coroutine hands the run back to the queue without spending a try.
         """
         if run_id in self._waiting:
             return  # a second delivery of one that waits to be alone
         self._waiting.add(run_id)
         try:
             async with self._solitude.beside_others():
-                if await self._run(run_id, alone=False):
+                if await self._run(run_id, alone=False, worked=worked):
                     return
             if not self._solitude.is_wanted and await self._reserve(run_id):
                 await self._run_alone(run_id)
@@ -119,7 +121,9 @@ class Runner:
                 raise
             await self._run(run_id, alone=True)
 
-    async def _run(self, run_id: UUID, *, alone: bool) -> bool:
+    async def _run(
+        self, run_id: UUID, *, alone: bool, worked: Callable[[], object] = lambda: None
+    ) -> bool:
         """Do it all for one run; False if there was nothing to claim."""
         held, shutdown = await self._claim(run_id, alone=alone)
         if held is None:
@@ -141,6 +145,7 @@ class Runner:
                 if not shutdown:
                     outcome, shutdown = await self._work(held, registered)
                 held.outcome = outcome
+                worked()
                 await self._settle_surely(held, outcome, shutdown=shutdown)
             except StaleAttemptError:
                 _log.warning("attempt_overtaken")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -102,23 +103,29 @@ class Settler:
             progress=progress,
         )
         try:
-            return await self._completions.ask(completion)
+            finished_at = await self._completions.ask(completion)
         except DBAPIError as error:
             if passes_by_itself(error):
                 raise
             return None  # one of those who shared it is refused; alone it turns out which
+        if finished_at is None:
+            return None
+        # What the row is now, as it was written: reading it again would cost more than writing it.
+        run.state, run.finished_at = RunState.COMPLETED, finished_at
+        run.result_summary, run.error = dict(outcome.summary), None
+        run.progress = dict(progress) if progress is not None else run.progress
+        _log.info("run_settled", run=str(run.id), attempt=run.attempt, state=str(run.state))
+        return run
 
     @cached_property
-    def _completions(self) -> Grouping[Completion, TaskRun | None]:
+    def _completions(self) -> Grouping[Completion, datetime | None]:
         return Grouping(self._complete)
 
-    async def _complete(self, completions: Sequence[Completion]) -> list[TaskRun | None]:
+    async def _complete(self, completions: Sequence[Completion]) -> list[datetime | None]:
         async with self.session_factory() as db:
-            settled = {run.id: run for run in await complete_runs(db, completions)}
+            finished = await complete_runs(db, completions)
             await db.commit()
-        for run in settled.values():
-            _log.info("run_settled", run=str(run.id), attempt=run.attempt, state=str(run.state))
-        return [settled.get(item.run_id) for item in completions]
+        return [finished.get(item.run_id) for item in completions]
 
     async def store(
         self, run: TaskRun, outcome: Outcome, *, progress: Mapping[str, Any] | None = None

@@ -63,12 +63,17 @@ _NEVER = 1_000_000
 """arq's tries: the runner counts them, a redelivery must never be refused."""
 
 
+def _nothing() -> None:
+    """What is called where nobody wants to know."""
+
+
 def _job_function(task: Task[Any, Any]) -> WorkerCoroutine:
     """A job function of its own for every task, under the name the task declares."""
 
     async def job(ctx: dict[str, Any], task_id: str) -> None:
         try:
-            await ctx["runner"].run(UUID(task_id))
+            # Plain arq has no such thing: there a slot is taken until the run is settled.
+            await ctx["runner"].run(UUID(task_id), worked=ctx.get("worked", _nothing))
         except (DBAPIError, PoolTimeoutError, OSError) as error:
             if not passes_by_itself(error):
                 raise

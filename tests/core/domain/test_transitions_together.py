@@ -144,7 +144,7 @@ async def test_attempts_that_count_are_completed_with_result_and_progress(
             )
             await db.commit()
 
-        assert [run.id for run in completed] == [first.id]
+        assert list(completed) == [first.id]
         settled = await lab.run_of(runtime, first.id)
         assert settled.state is RunState.COMPLETED
         assert list((settled.result_summary or {}).items()) == [("z", 1), ("a", 'ä"\\')]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -126,7 +126,7 @@ def _complete_statement() -> Any:
             error=None,
             finished_at=func.clock_timestamp(),
         )
-        .returning(TaskRun)
+        .returning(TaskRun.id, TaskRun.attempt, TaskRun.finished_at)
         .cte("completed")
     )
     closed = (
@@ -138,7 +138,7 @@ def _complete_statement() -> Any:
         .values(ended_at=func.clock_timestamp(), outcome=AttemptOutcome.COMPLETED, error=None)
         .cte("closed")
     )
-    return select(aliased(TaskRun, completed)).add_cte(closed)
+    return select(completed.c.id, completed.c.finished_at).add_cte(closed)
 
 
 def _progress_statement() -> Any:
@@ -198,12 +198,14 @@ async def claim_runs(
     return list(claimed)
 
 
-async def complete_runs(db: AsyncSession, completions: Sequence[Completion]) -> list[TaskRun]:
-    """Running → completed, for the attempts that count and whose rows nobody holds.
+async def complete_runs(
+    db: AsyncSession, completions: Sequence[Completion]
+) -> dict[UUID, datetime]:
+    """Running → completed, for the attempts that count and whose rows nobody holds; when, by id.
 
     What is missing from the answer may be overtaken, or only locked: `complete_run` says.
     """
-    completed = await db.scalars(
+    completed = await db.execute(
         _COMPLETE,
         {
             "ids": [item.run_id for item in completions],
@@ -211,9 +213,8 @@ async def complete_runs(db: AsyncSession, completions: Sequence[Completion]) -> 
             "summaries": [json.dumps(dict(item.result_summary)) for item in completions],
             "progress": [_as_json(item.progress) for item in completions],
         },
-        execution_options={"populate_existing": True},
     )
-    return list(completed)
+    return {row.id: row.finished_at for row in completed}
 
 
 async def store_progress(
