@@ -138,7 +138,7 @@ FIGURES = (
         summary="durable runs with all that belongs to them at 10 and at 100 concurrent",
         contenders=("durable", "progress", "procrastinate"),
         measure=_durable,
-        arguments=(("jobs", int, 500, "of each backlog"),),
+        arguments=(("jobs", int, 3_000, "of each backlog"),),
         fsync=True,
     ),
     Figure(
