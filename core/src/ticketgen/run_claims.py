@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,16 +46,13 @@ class RunClaims:
         """How long an attempt of the run may take."""
         return self.registry.tasks[run.task_type].task.timeout or self.settings.job_timeout
 
-    async def claim(self, run_id: UUID, *, alone: bool) -> HeldRun | None:
-        """Claim a run and take it in hand; None if there is nothing to claim.
+    def claim_with_others(self, run_id: UUID) -> asyncio.Future[HeldRun | None]:
+        """Claim a run and take it in hand, by one transaction with all that are asked for now.
 
-        A cancellation does not undo what is claimed with others: wait for the answer.
-
-        Raises:
-            DBAPIError: the database did not answer.
+        None if there is nothing to claim, or not in this way: `claim_by_itself` says. Whoever waits
+        for it and is cancelled has to wait on: it may be claimed all the same.
         """
-        held = None if alone else await self._together.ask(run_id)
-        return held or await self._claim_by_itself(run_id, alone=alone)
+        return self._together.put(run_id)
 
     @cached_property
     def _together(self) -> Grouping[UUID, HeldRun | None]:
@@ -74,7 +72,12 @@ class RunClaims:
             taken = await self._take(db, claimed, begun)
         return [taken.pop(run_id, None) for run_id in run_ids]
 
-    async def _claim_by_itself(self, run_id: UUID, *, alone: bool) -> HeldRun | None:
+    async def claim_by_itself(self, run_id: UUID, *, alone: bool) -> HeldRun | None:
+        """Claim a run and take it in hand; None if there is nothing to claim.
+
+        Raises:
+            DBAPIError: the database did not answer.
+        """
         begun = time.monotonic()
         async with self.session_factory() as db:
             run = await transitions.claim_run(

@@ -159,13 +159,13 @@ class Runner:
         It may be claimed by one transaction with others, which nobody breaks off: what has been
         claimed for us is handed back.
         """
-        claiming = asyncio.create_task(self.claims.claim(run_id, alone=alone), name="claim")
-        shutdown = False
-        while not claiming.done():
-            try:
-                await asyncio.wait({claiming})
-            except asyncio.CancelledError:
-                shutdown = True
+        if not alone:
+            together = self.claims.claim_with_others(run_id)
+            shutdown = await _outlasting(together)
+            if shutdown or together.result() is not None:
+                return together.result(), shutdown
+        claiming = asyncio.create_task(self.claims.claim_by_itself(run_id, alone=alone))
+        shutdown = await _outlasting(claiming)
         return claiming.result(), shutdown
 
     async def _reserve(self, run_id: UUID, *, renewing: bool = False) -> bool:
@@ -335,3 +335,14 @@ def _told(held: HeldRun, limit: timedelta) -> Outcome:
     if not held.stopped.done():
         return Failed(error=timed_out(limit))
     return Cancelled() if held.stopped.result() is StopReason.CANCEL else HandedBack()
+
+
+async def _outlasting(future: asyncio.Future[Any]) -> bool:
+    """Wait until it is done, whoever cancels us meanwhile; whether somebody did."""
+    cancelled = False
+    while not future.done():
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError:
+            cancelled = True
+    return cancelled
