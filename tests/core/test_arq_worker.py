@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -215,6 +216,20 @@ async def test_a_worker_that_holds_back_takes_ticks_but_no_runs(
         await arq_lab.until(lambda: record.run_ids)
 
     assert held_back == []
+
+
+async def test_a_worker_that_holds_back_does_not_wait_for_what_comes_due_meanwhile(
+    redis_url: str,
+) -> None:
+    worker = arq_lab.built(redis_url, arq_lab.Record().job, may_take=lambda: 0)
+
+    async with arq_lab.working(worker):
+        await arq_lab.until(lambda: worker._watch.is_hearing)
+        worker._claims.next_due = 0.0  # as the last look has left it
+        worker._watch.changed.set()
+        await arq_lab.until(lambda: worker._claims.next_due)
+
+    assert worker._claims.next_due == math.inf
 
 
 async def test_a_worker_takes_no_more_than_it_may(redis_url: str, runs: RunQueue) -> None:

@@ -9,6 +9,7 @@ jobs are taken, `queue_watch.py` how a worker that has nothing to do hears of on
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import time
@@ -163,7 +164,8 @@ class Worker(ArqWorker):
         room = self._room > 0
         if room and self._fruitless > _FRUITLESS_LOOKS:
             await asyncio.sleep(min(_CALM_SECONDS, 0.005 * (self._fruitless - _FRUITLESS_LOOKS)))
-        longest = _SAFETY_SECONDS if self._watch.is_hearing else self._unheard_pause
+        unheard = min(float(self.poll_delay_s), _UNHEARD_SECONDS)
+        longest = _SAFETY_SECONDS if self._watch.is_hearing else unheard
         until_next = min(longest, self._until_next_tick())
         if room:
             until_next = min(until_next, max(0.0, self._claims.next_due))
@@ -173,10 +175,6 @@ class Worker(ArqWorker):
                 await self._watch.changed.wait()
         if time.monotonic() - begun > _CALM_SECONDS:
             self._fruitless = 0
-
-    @property
-    def _unheard_pause(self) -> float:
-        return min(float(self.poll_delay_s), _UNHEARD_SECONDS)
 
     def _until_next_tick(self) -> float:
         now = datetime.now(tz=self.timezone or UTC) + self._claims.clock_lead
@@ -222,6 +220,7 @@ class Worker(ArqWorker):
         if not self.allow_pick_jobs or not served:
             wanted = 0
         if wanted < 1 and not self._done:
+            self._claims.next_due = math.inf  # of what may not be taken, nobody waits for the time
             return
         done = tuple(self._done)
         ticks = [job_id for job_id in done if job_id.partition(":")[0] in self._ticks]

@@ -29,9 +29,7 @@ __all__ = [
     "bounded",
     "channel_of",
     "channel_of_run",
-    "publish_cancellation",
     "publish_completion",
-    "publish_ending",
     "publish_error",
     "publish_progress",
     "snapshot_message",
@@ -259,21 +257,6 @@ async def publish_completion(publisher: Publisher, run: TaskRun) -> bool:
 async def publish_error(publisher: Publisher, run: TaskRun) -> bool:
     """Publish that a run has failed: category, message, recovery actions."""
     return await publisher.publish(terminal_message(run))
-
-
-async def publish_cancellation(publisher: Publisher, run: TaskRun) -> bool:
-    """Publish that a run was cancelled."""
-    return await publisher.publish(terminal_message(run))
-
-
-async def publish_ending(publisher: Publisher, run: TaskRun) -> bool:
-    """Publish how a settled run has ended; False if Redis did not take it."""
-    publish = {
-        RunState.COMPLETED: publish_completion,
-        RunState.FAILED: publish_error,
-        RunState.CANCELLED: publish_cancellation,
-    }
-    return await publish[RunState(run.state)](publisher, run)
 
 
 def terminal_message(run: TaskRun) -> ProgressMessage:

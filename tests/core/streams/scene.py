@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
 from ticketgen.domain.task_runs import RunState, TaskRun
-from ticketgen.progress import publish_ending, publish_progress
+from ticketgen.progress import publish_progress, terminal_message
 from ticketgen.runtime import Runtime
 from ticketgen.streams.following import Following
 from ticketgen.streams.parcels import Parcel
@@ -90,7 +90,7 @@ async def settle(runtime: Runtime, run_id: UUID) -> TaskRun:
 
 async def end_run(runtime: Runtime, run: TaskRun) -> None:
     """Commit that a run has completed, and then publish it."""
-    assert await publish_ending(runtime.publisher, await settle(runtime, run.id))
+    assert await runtime.publisher.publish(terminal_message(await settle(runtime, run.id)))
 
 
 async def next_parcels(following: Following) -> list[Parcel]:

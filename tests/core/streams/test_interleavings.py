@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from tests.core.streams.scene import new_runs, next_parcels, opened, say, settle
 from ticketgen.domain.task_runs import TaskRun
-from ticketgen.progress import publish_ending
+from ticketgen.progress import terminal_message
 from ticketgen.runtime import Runtime
 from ticketgen.streams.parcels import Parcel
 from ticketgen.streams.positions import Position
@@ -77,7 +77,7 @@ async def _work(runtime: Runtime, run: TaskRun, chance: random.Random) -> bool:
     settled = await settle(runtime, run.id)
     if chance.random() < 0.1:
         return False
-    return await publish_ending(runtime.publisher, settled)
+    return await runtime.publisher.publish(terminal_message(settled))
 
 
 async def _cut(redis: Redis, chance: random.Random) -> None:
